@@ -1,0 +1,45 @@
+"""Reverse mode with few states kept and the rest recomputed."""
+
+import diffrax
+import equinox as eqx
+import equinox.internal as eqxi
+
+from ..descent import Descent
+from .base import AbstractDescentAdjoint, AbstractFlowAdjoint, descent_field, with_start
+
+
+class Checkpointed(AbstractFlowAdjoint, AbstractDescentAdjoint):
+    """Differentiate the discretised loop exactly, keeping `checkpoints` states.
+
+    For K steps the default keeps about √K states and recomputes each step a little more than
+    twice (online recursive checkpointing, by Diffrax and Equinox). Not for `jax.jvp`.
+
+    **Arguments:**
+
+    - `checkpoints`: how many states to keep; `None` for about √K.
+    """
+
+    checkpoints: int | None = eqx.field(default=None, static=True)
+
+    def solve_flow(self, objective, params, T, ts, integrator):
+        """See `AbstractFlowAdjoint`."""
+        adjoint = diffrax.RecursiveCheckpointAdjoint(self.checkpoints)
+        return integrator.solve(descent_field, params, objective, T, ts, adjoint)
+
+    def descend(self, objective, params, num_steps, optimizer, path):
+        """See `AbstractDescentAdjoint`."""
+        descent = Descent(objective, optimizer)
+
+        def step(state, _):
+            state = descent.step(state)
+            return state, state[0] if path else None
+
+        (final, _), states = eqxi.scan(
+            step,
+            descent.init(params),
+            None,
+            length=num_steps,
+            kind="checkpointed",
+            checkpoints=self.checkpoints,
+        )
+        return final, with_start(params, states) if path else None

@@ -1,0 +1,32 @@
+"""Plain automatic differentiation through every step: MAML's way, and the yardstick."""
+
+import diffrax
+import jax
+
+from ..descent import Descent
+from .base import AbstractDescentAdjoint, AbstractFlowAdjoint, descent_field, with_start
+
+
+class Unrolled(AbstractFlowAdjoint, AbstractDescentAdjoint):
+    """Let JAX differentiate the loop as it stands, in reverse or forward mode, to any order.
+
+    Exact for the discretised loop, any optimizer, every hyper-parameter. Memory grows with the
+    number of steps (for a flow, with `max_steps`).
+
+    Source: MAML (Finn et al. 2017); COMLN (Deleu et al. 2022), Table 1.
+    """
+
+    def solve_flow(self, objective, params, T, ts, integrator):
+        """See `AbstractFlowAdjoint`."""
+        return integrator.solve(descent_field, params, objective, T, ts, diffrax.DirectAdjoint())
+
+    def descend(self, objective, params, num_steps, optimizer, path):
+        """See `AbstractDescentAdjoint`."""
+        descent = Descent(objective, optimizer)
+
+        def step(state, _):
+            state = descent.step(state)
+            return state, state[0] if path else None
+
+        (final, _), states = jax.lax.scan(step, descent.init(params), length=num_steps)
+        return final, with_start(params, states) if path else None

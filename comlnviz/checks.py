@@ -1,0 +1,103 @@
+"""Checks of what a caller passes: one sentence each, with the value and what is allowed.
+
+Shapes are checked always. Values are checked at once when they are concrete; when they are traced
+(under `jit` or `vmap`) they fold into the solution's `ok`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.core
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from .integrator import all_finite
+
+
+def is_concrete(x: Any) -> bool:
+    """Whether the value is known now, rather than traced."""
+    return not isinstance(x, jax.core.Tracer)
+
+
+def matrix(name: str, x: Any, layout: str) -> Array:
+    """`x` as a floating matrix; `layout` names its axes for the reader."""
+    x = jnp.asarray(x)
+    if x.ndim != 2:
+        raise ValueError(f"{name} must be a matrix {layout}; its shape is {x.shape}.")
+    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(float)
+
+
+def same(what: str, left: tuple[str, int], right: tuple[str, int]) -> None:
+    """Two sizes that have to agree."""
+    if left[1] != right[1]:
+        raise ValueError(
+            f"{left[0]} and {right[0]} disagree in {what}: {left[1]} against {right[1]}."
+        )
+
+
+def time(T: Any, dtype: Any) -> Float[Array, ""]:
+    """The length of the adaptation: one positive, finite number."""
+    T = jnp.asarray(T, dtype)
+    if T.shape != ():
+        raise ValueError(
+            f"T must be one number; its shape is {T.shape} (use jax.vmap for several)."
+        )
+    if is_concrete(T) and not (jnp.isfinite(T) and T > 0):
+        raise ValueError(f"T must be positive and finite; got {T}.")
+    return T
+
+
+def times(ts: Any, T: Array) -> Float[Array, " n"] | None:
+    """The times to keep: increasing, between 0 and T."""
+    if ts is None:
+        return None
+    ts = jax.lax.stop_gradient(jnp.asarray(ts, T.dtype))
+    if ts.ndim != 1 or ts.shape[0] == 0:
+        raise ValueError(f"ts must be a vector of times; its shape is {ts.shape}.")
+    if is_concrete(ts) and is_concrete(T):
+        if not bool(jnp.all(ts[1:] >= ts[:-1])) or ts[0] < 0 or ts[-1] > T:
+            raise ValueError(
+                f"ts must increase and lie between 0 and T = {T}; got {ts[0]} to {ts[-1]}."
+            )
+    return ts
+
+
+def probability_rows(labels: Array) -> Bool[Array, ""]:
+    """Whether each row is a probability vector (one-hot or smoothed)."""
+    slack = 1e-3 if labels.dtype == jnp.float32 else 1e-6
+    return jnp.all(labels >= 0) & jnp.all(jnp.abs(jnp.sum(labels, axis=-1) - 1) < slack)
+
+
+def require(ok: Array, sentence: Callable[[], str]) -> None:
+    """Raise `ValueError` when `ok` is known and false."""
+    if is_concrete(ok) and not bool(ok):
+        raise ValueError(sentence())
+
+
+def finite(name: str, x: Any) -> None:
+    """No NaN, no infinity, as far as that is known now."""
+    if all(is_concrete(leaf) for leaf in jax.tree.leaves(x)):
+        require(all_finite(x), lambda: f"{name} must be finite; it holds NaN or infinity.")
+
+
+def check_solved(solution: Any, T: Array, name: str, max_steps: int) -> Any:
+    """The solution, if it is ok; otherwise an error that says how far it got.
+
+    Eagerly the sentence has the numbers; under `jit` it is raised at run time without them.
+    """
+    advice = "raise max_steps, loosen rtol and atol, shorten T, or shorten dt0"
+    ok = solution.ok
+    if is_concrete(ok):
+        if not bool(jnp.all(ok)):
+            steps, end = solution.stats["num_steps"], solution.stats["final_time"]
+            why = (
+                f"ran out of its {max_steps} steps"
+                if bool(jnp.all(steps >= max_steps))
+                else "stopped being finite or could not shorten its step any more"
+            )
+            raise RuntimeError(f"{name} {why} at t = {end:.4g} of T = {T:.4g}: {advice}.")
+        return solution
+    message = f"{name} did not reach T, or was given T, data or labels out of range: {advice}."
+    return eqx.error_if(solution, ~ok, message)

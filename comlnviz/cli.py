@@ -1,0 +1,118 @@
+"""The command line: ``comlnviz lab | run | doctor``."""
+
+import argparse
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+from .book import BookError, copy_book, has_display, lab_command
+from .cache import cache_environment
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers a mistake with one sentence in place of the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0 when done, 1 when `doctor` found a problem, 2 when it failed."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except BookError as error:
+        print(f"comlnviz {options.name}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        print(f"comlnviz {options.name}: {error.filename}: {reason}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="comlnviz", description="See and touch continuous-time meta-learning.")
+    parser.add_argument("--version", action="version", version=f"comlnviz {version('comlnviz')}")
+    commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)
+
+    lab = commands.add_parser("lab", help="copy the book into a folder and open it in JupyterLab")
+    lab.add_argument("folder", metavar="DIR", nargs="?", type=Path, default=Path("comlnviz-book"),
+                     help="where the book is, or goes (default: %(default)s)")  # fmt: skip
+    lab.add_argument("--no-browser", action="store_true", help="only print the address")
+    lab.add_argument(
+        "--port", type=_port, help="the port to serve on (default: a free one from 8888)"
+    )
+    lab.set_defaults(command=_lab)
+
+    run = commands.add_parser("run", help="execute notebooks in place")
+    run.add_argument("notebooks", metavar="NOTEBOOK", nargs="+", type=Path)
+    run.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=600,
+                     help="how long one cell may take (default: %(default)s)")  # fmt: skip
+    run.set_defaults(command=_run)
+
+    doctor = commands.add_parser("doctor", help="check this installation and say what is wrong")
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _lab(options: argparse.Namespace) -> int:
+    _require_lab_extra("jupyterlab")
+    for kept in copy_book(options.folder):
+        print(
+            f"Kept your {kept}, which differs from the book's; rename it to get the book's as well."
+        )
+    browser = has_display() and not options.no_browser
+    if not browser:
+        print("JupyterLab is starting; open the address it prints in a browser.")
+    sys.stdout.flush()
+    command = lab_command(options.folder, browser=browser, port=options.port)
+    environment = {**os.environ, **cache_environment()}
+    if os.name == "posix":
+        os.execve(command[0], command, environment)  # so that Ctrl-C is JupyterLab's alone
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return subprocess.call(command, env=environment)
+
+
+def _run(options: argparse.Namespace) -> int:
+    _require_lab_extra("nbclient")
+    from .execute import execute
+
+    for path in options.notebooks:
+        execute(path, timeout=options.timeout, environment=cache_environment())
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import examine
+
+    examination = examine()
+    for line in examination.notes:
+        print(line)
+    for problem in examination.problems:
+        print(f"Problem: {problem}")
+    return 1 if examination.problems else 0
+
+
+def _require_lab_extra(module: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise BookError(f'{module} is not installed; pip install "comlnviz[lab]" brings it.')
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 1 to 65535")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time limit; give whole seconds, 1 or more")
+    return int(text)

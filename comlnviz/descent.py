@@ -1,0 +1,24 @@
+"""How gradient descent is stepped: an objective with an optax optimizer."""
+
+import equinox as eqx
+import optax
+from jaxtyping import PyTree
+
+from .objective import Objective
+
+
+class Descent(eqx.Module):
+    """The loop body of gradient descent, public so that one can stop inside the method."""
+
+    objective: Objective
+    optimizer: optax.GradientTransformation
+
+    def init(self, params: PyTree) -> tuple[PyTree, PyTree]:
+        """The parameters with the optimizer's state before the first step."""
+        return params, self.optimizer.init(params)
+
+    def step(self, state: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
+        """One step of the optimizer."""
+        params, memory = state
+        updates, memory = self.optimizer.update(self.objective.gradient(params), memory, params)
+        return eqx.apply_updates(params, updates), memory

@@ -1,0 +1,233 @@
+"""How an ordinary differential equation is stepped: a Diffrax solver with its step-size rule."""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+_BY_NAME = {
+    cls.__name__.lower(): cls
+    for cls in (
+        diffrax.Euler,
+        diffrax.Heun,
+        diffrax.Midpoint,
+        diffrax.Ralston,
+        diffrax.Bosh3,
+        diffrax.Tsit5,
+        diffrax.Dopri5,
+        diffrax.Dopri8,
+        diffrax.ImplicitEuler,
+        diffrax.Kvaerno3,
+        diffrax.Kvaerno4,
+        diffrax.Kvaerno5,
+    )
+}
+
+
+def get_solver(solver: diffrax.AbstractSolver | str) -> diffrax.AbstractSolver:
+    """A Diffrax solver from itself or from its name, in any case.
+
+    **Raises** `ValueError` for an unknown name, `TypeError` for anything else.
+    """
+    if isinstance(solver, str):
+        if solver.lower() not in _BY_NAME:
+            names = ", ".join(cls.__name__ for cls in _BY_NAME.values())
+            raise ValueError(f"Unknown solver {solver!r}: choose one of {names}.")
+        return _BY_NAME[solver.lower()]()
+    if not isinstance(solver, diffrax.AbstractSolver):
+        raise TypeError(
+            f"solver must be a Diffrax solver or its name, such as 'dopri5'; got {solver!r}."
+        )
+    return solver
+
+
+class StepState(eqx.Module):
+    """Where a stepwise integration stands. `y` at time `t` is the last accepted state."""
+
+    t: Float[Array, ""]
+    y: PyTree
+    accepted: Bool[Array, ""]
+    done: Bool[Array, ""]
+    next_t: Float[Array, ""]
+    solver_state: PyTree
+    controller_state: PyTree
+
+
+class Integration(eqx.Module):
+    """A finished integration: the last state, the states at `ts`, how it went."""
+
+    final: PyTree
+    path: PyTree | None
+    stats: dict[str, Array | None]
+    ok: Bool[Array, ""]
+
+
+class Integrator(eqx.Module):
+    """A solver, its tolerances or step, and a bound on the number of steps.
+
+    Steps adapt to `rtol` and `atol` when the solver estimates its error and both are given;
+    otherwise they are constant, `dt0` long. Tolerances and `dt0` may be traced, so a slider over
+    them compiles nothing.
+    """
+
+    solver: diffrax.AbstractSolver
+    rtol: Float[Array, ""] | float | None
+    atol: Float[Array, ""] | float | None
+    dt0: Float[Array, ""] | float | None
+    max_steps: int = eqx.field(static=True)
+
+    def __check_init__(self):
+        if (self.rtol is None) != (self.atol is None):
+            raise ValueError(
+                f"Give both tolerances or neither: rtol={self.rtol!r}, atol={self.atol!r}."
+            )
+        if not self.adaptive and self.dt0 is None:
+            raise ValueError(
+                f"{type(self.solver).__name__} takes constant steps here: "
+                "give their length as dt0, the learning rate of the descent it amounts to."
+            )
+        if self.max_steps < 1:
+            raise ValueError(f"max_steps must be at least 1; got {self.max_steps}.")
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the step size follows the error estimate."""
+        return self.rtol is not None and isinstance(self.solver, diffrax.AbstractAdaptiveSolver)
+
+    @property
+    def _controller(self) -> diffrax.AbstractStepSizeController:
+        if self.adaptive:
+            assert self.rtol is not None and self.atol is not None
+            return diffrax.PIDController(rtol=self.rtol, atol=self.atol)
+        return diffrax.ConstantStepSize()
+
+    def solve(
+        self,
+        field: Callable[[PyTree, Any], PyTree],
+        y0: PyTree,
+        args: Any,
+        T: Float[Array, ""],
+        ts: Float[Array, " n"] | None,
+        adjoint: diffrax.AbstractAdjoint,
+    ) -> Integration:
+        """Integrate dy/dt = field(y, args) from 0 to `T`, keeping the states at `ts`.
+
+        Never raises for a failed solve: `ok` is false then, and `path` holds NaN from where it
+        stopped. Differentiation follows `adjoint`.
+        """
+        ends = diffrax.SubSaveAt(t1=True)
+        subs = (ends,) if ts is None else (ends, diffrax.SubSaveAt(ts=ts))
+        sol = diffrax.diffeqsolve(
+            diffrax.ODETerm(_autonomous(field)),
+            self.solver,
+            jnp.zeros_like(T),
+            T,
+            self.dt0,
+            y0,
+            args,
+            saveat=diffrax.SaveAt(subs=subs),
+            stepsize_controller=self._controller,
+            adjoint=adjoint,
+            max_steps=self.max_steps,
+            throw=False,
+        )
+        assert sol.ys is not None and sol.ts is not None
+        final = jax.tree.map(lambda y: y[-1], sol.ys[0])
+        path = None
+        if ts is not None:
+            # Diffrax marks times that were not reached by inf, which would stretch every axis.
+            path = jax.tree.map(lambda y: jnp.where(jnp.isinf(y), jnp.nan, y), sol.ys[1])
+        ok = (sol.result == diffrax.RESULTS.successful) & all_finite(final)
+        steps = sol.stats["num_steps"]
+        stats = {
+            "num_steps": steps,
+            "num_accepted_steps": sol.stats["num_accepted_steps"],
+            "num_rejected_steps": sol.stats["num_rejected_steps"],
+            "num_gradient_evaluations": self._evaluations(jnp.asarray(steps)),
+            "final_time": sol.ts[0][-1],
+        }
+        return Integration(final, path, stats, ok)
+
+    def _evaluations(self, steps: Int[Array, ""]) -> Int[Array, ""] | None:
+        """Evaluations of the vector field: the solver's stages, shared where first = last."""
+        if isinstance(self.solver, diffrax.Euler):
+            return steps
+        if not isinstance(self.solver, diffrax.AbstractERK):
+            return None
+        tableau = self.solver.tableau
+        if not isinstance(tableau, diffrax.ButcherTableau):
+            return None
+        # Diffrax evaluates twice to guess a first step when none is given.
+        guess = 2 if self.adaptive and self.dt0 is None else 0
+        if tableau.fsal:
+            return steps * (tableau.num_stages - 1) + 1 + guess
+        return steps * tableau.num_stages + guess
+
+    def init(
+        self, field: Callable[[PyTree, Any], PyTree], y0: PyTree, args: Any, T: Float[Array, ""]
+    ) -> StepState:
+        """The state before the first step; `step` takes it on. The same steps as `solve`'s."""
+        term = diffrax.ODETerm(_autonomous(field))
+        t0 = jnp.zeros_like(T)
+        next_t, controller_state = self._controller.init(
+            term, t0, T, y0, self.dt0, args, self.solver.func, self.solver.error_order(term)
+        )
+        next_t = jnp.minimum(next_t, T)
+        solver_state = self.solver.init(term, t0, next_t, y0, args)
+        no = jnp.zeros((), bool)
+        return StepState(t0, y0, no, no, next_t, solver_state, controller_state)
+
+    def step(
+        self,
+        field: Callable[[PyTree, Any], PyTree],
+        state: StepState,
+        args: Any,
+        T: Float[Array, ""],
+    ) -> StepState:
+        """One attempted step: accepted, it moves `t` and `y`; rejected, only the next attempt."""
+        term = diffrax.ODETerm(_autonomous(field))
+        y, error, _, solver_state, _ = self.solver.step(
+            term, state.t, state.next_t, state.y, args, state.solver_state, made_jump=False
+        )
+        # A NaN error is a bad step, to be tried again shorter.
+        error = jax.tree.map(lambda e: jnp.where(jnp.isnan(e), jnp.inf, e), error)
+        keep, t, next_t, _, controller_state, _ = self._controller.adapt_step_size(
+            state.t,
+            state.next_t,
+            state.y,
+            y,
+            args,
+            error,
+            self.solver.error_order(term) or 0,
+            state.controller_state,
+        )
+        keep = jnp.asarray(keep)
+        choose = lambda new, old: jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)
+        t = jnp.asarray(t)
+        # As Diffrax does: land on T exactly, without a sliver of a last step.
+        almost = jax.lax.fori_loop(0, 100, lambda _, x: jnp.nextafter(x, -jnp.inf), T)
+        end = jnp.where(keep, T, t + 0.5 * (T - t))
+        next_t = jnp.where(next_t > almost, end, next_t)
+        return StepState(
+            t,
+            choose(y, state.y),
+            keep,
+            t >= T,
+            next_t,
+            choose(solver_state, state.solver_state),
+            controller_state,
+        )
+
+
+def _autonomous(field: Callable[[PyTree, Any], PyTree]) -> Callable:
+    return lambda t, y, args: field(y, args)
+
+
+def all_finite(tree: PyTree) -> Bool[Array, ""]:
+    """Whether every number in the tree is finite."""
+    leaves = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree) if eqx.is_inexact_array(x)]
+    return jnp.all(jnp.stack(leaves)) if leaves else jnp.array(True)

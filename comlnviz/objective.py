@@ -1,0 +1,70 @@
+"""A loss on its data, seen as a function of the parameters alone."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+
+def strong(tree: PyTree) -> PyTree:
+    """The tree with its Python-like scalars made arrays.
+
+    Outside `jit`, `jax.grad` at a Python float hands custom rules a scalar that Equinox does not
+    take for an array: its gradient would silently be zero.
+    """
+    make = lambda x: jax.lax.convert_element_type(x, x.dtype) if eqx.is_inexact_array(x) else x
+    return jax.tree.map(make, tree)
+
+
+class Objective(eqx.Module):
+    """u ↦ loss(u, data), with its gradient and second derivatives.
+
+    Whatever arrays the loss closes over (a learned regulariser's weight, say) are leaves of this
+    module, so a rule that differentiates the objective reaches them too.
+
+    Source: A-MAML (Li et al. 2023), Section 3, where H is ∇²L.
+    """
+
+    loss: Callable[[PyTree, PyTree], Float[Array, ""]]
+    data: PyTree
+
+    @classmethod
+    def of(cls, loss: Callable, params: PyTree, data: PyTree) -> "Objective":
+        """The objective of `loss` on `data`.
+
+        **Raises** `ValueError` when the loss is not one real number.
+        """
+        out = eqx.filter_eval_shape(loss, params, data)
+        if not isinstance(out, jax.ShapeDtypeStruct):
+            raise ValueError(
+                f"loss(params, data) must return one real number; it returned {out!r}."
+            )
+        if out.shape != () or not jnp.issubdtype(out.dtype, jnp.floating):
+            raise ValueError(
+                "loss(params, data) must return one real number; it returned an array of shape "
+                f"{out.shape} and type {out.dtype}: take its mean or sum."
+            )
+        return strong(cls(eqx.filter_closure_convert(loss, params, data), data))
+
+    def __call__(self, params: PyTree) -> Float[Array, ""]:
+        """The loss at `params`."""
+        return self.loss(params, self.data)
+
+    def gradient(self, params: PyTree) -> PyTree:
+        """∇L at `params`."""
+        return jax.grad(self)(params)
+
+    def curvature(self, params: PyTree, direction: PyTree) -> tuple[PyTree, "Objective"]:
+        """∇²L·v, and the same for how ∇L depends on the objective: (∂∇L/∂objective)ᵀ·v.
+
+        Forward over reverse: one gradient and its derivative along v, no Hessian.
+        """
+        floats, fixed = eqx.partition(self, eqx.is_inexact_array)
+
+        def gradients(u):
+            value = lambda u, floats: eqx.combine(floats, fixed)(u)
+            return jax.grad(value, argnums=(0, 1))(u, floats)
+
+        return jax.jvp(gradients, (params,), (direction,))[1]
