@@ -44,7 +44,8 @@ def cache_environment() -> dict[str, str]:
         "JAX_COMPILATION_CACHE_DIR": str(folder),
         "JAX_COMPILATION_CACHE_MAX_SIZE": str(MAX_BYTES),
         # JAX keeps by default only what took a second to compile, yet a notebook waits for the sum
-        # of many short compilations. A tenth of a second is where reading an entry still pays.
+        # of many short compilations. Below a tenth of a second little is left to gain, and every
+        # entry slows the eviction, which looks at all of them.
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }

@@ -114,5 +114,7 @@ def _port(text: str) -> int:
 
 def _seconds(text: str) -> int:
     if not (text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time limit; give whole seconds, 1 or more")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time limit; give whole seconds, 1 or more"
+        )
     return int(text)

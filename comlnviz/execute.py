@@ -1,7 +1,10 @@
 """Execute a notebook in place and store only what does not change from run to run."""
 
+import atexit
 import os
+import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -21,7 +24,7 @@ def execute(
     *,
     timeout: int = 600,
     environment: dict[str, str] | None = None,
-    report: Callable[[str], object] = print,
+    report: Callable[[str], object] = partial(print, flush=True),  # noqa: B008
 ) -> None:
     """Execute the notebook at ``path`` in its own folder, then store its outputs.
 
@@ -58,20 +61,29 @@ def execute(
         on_cell_start=on_start,
         on_cell_executed=on_executed,
     )
-    try:
-        client.execute(env={**os.environ, **(environment or {})})
-    except CellExecutionError as error:
-        reason = f"{error.ename}: {error.evalue}".splitlines()[0]
-        raise BookError(f"{path}: code cell {number} of {len(code)} raised {reason}") from error
-    except CellTimeoutError as error:
-        raise BookError(
-            f"{path}: code cell {number} of {len(code)} took more than {timeout} s; "
-            "give it longer with --timeout."
-        ) from error
-    except NoSuchKernel as error:
-        raise BookError(f"{path}: the kernel {error.name!r} is not installed here.") from error
-    except (DeadKernelError, RuntimeError) as error:
-        raise BookError(f"{path}: the kernel died in code cell {number} of {len(code)}.") from error
+    with tempfile.TemporaryFile() as log:  # what the kernel says of itself, not of the notebook
+        try:
+            client.execute(env={**os.environ, **(environment or {})}, stderr=log)
+        except NoSuchKernel as error:
+            raise BookError(f"{path}: the kernel {error.name!r} is not installed here.") from error
+        except CellExecutionError as error:
+            reason = f"raised {error.ename}: {error.evalue}".splitlines()[0]
+            raise BookError(f"{path}: code cell {number} of {len(code)} {reason}") from error
+        except CellTimeoutError as error:
+            reason = f"took more than {timeout} s; give it longer with --timeout."
+            raise BookError(f"{path}: code cell {number} of {len(code)} {reason}") from error
+        except (DeadKernelError, RuntimeError, AssertionError) as error:
+            # The assertion is nbclient's, which misses the kernel that Ctrl-C has stopped.
+            atexit.unregister(client._cleanup_kernel)  # nothing is left to clean up at exit
+            if number:
+                reason = f"died in code cell {number} of {len(code)}."
+            else:
+                log.seek(0)
+                lines = log.read().decode(errors="replace").split("\n")
+                reason = (
+                    "did not start: " + next(filter(str.strip, lines[::-1]), "no reason").strip()
+                )
+            raise BookError(f"{path}: the kernel {reason}") from error
     write(strip_volatile(notebook), path)
 
 
@@ -81,11 +93,13 @@ def read(path: Path) -> Any:
 
     try:
         return nbformat.read(path, as_version=4)
-    except FileNotFoundError as error:
-        raise BookError(f"{path} does not exist; give the path of a notebook.") from error
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise BookError(f"{path} cannot be read; give the path of a notebook.") from error
+    except (
+        Exception
+    ) as error:  # nbformat converts old formats, and fails in many ways on other files
         raise BookError(
-            f"{path} is not a notebook; give a file in Jupyter's .ipynb format."
+            f"{path} is no notebook; give a file in Jupyter's .ipynb format."
         ) from error
 
 

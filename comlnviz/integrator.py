@@ -46,13 +46,17 @@ def get_solver(solver: diffrax.AbstractSolver | str) -> diffrax.AbstractSolver:
 
 
 class StepState(eqx.Module):
-    """Where a stepwise integration stands. `y` at time `t` is the last accepted state."""
+    """Where a stepwise integration stands: `y` at time `t` is the last accepted state.
+
+    `almost_T` is where a step counts as having reached T, a hundred roundings before it.
+    """
 
     t: Float[Array, ""]
     y: PyTree
     accepted: Bool[Array, ""]
     done: Bool[Array, ""]
     next_t: Float[Array, ""]
+    almost_T: Float[Array, ""]
     solver_state: PyTree
     controller_state: PyTree
 
@@ -105,6 +109,22 @@ class Integrator(eqx.Module):
             return diffrax.PIDController(rtol=self.rtol, atol=self.atol)
         return diffrax.ConstantStepSize()
 
+    @property
+    def _stepper(self) -> diffrax.AbstractSolver:
+        """The solver; an implicit one with the step control's tolerances in its root finder."""
+        if not isinstance(self.solver, diffrax.AbstractImplicitSolver):
+            return self.solver
+        if isinstance(self.solver.root_finder.rtol, float | int | jax.Array):
+            return self.solver
+        controller = self._controller
+        if not isinstance(controller, diffrax.PIDController):
+            raise ValueError(
+                f"{type(self.solver).__name__} is implicit and solves equations to the tolerances "
+                "of adaptive steps: give rtol and atol."
+            )
+        where = lambda s: (s.root_finder.rtol, s.root_finder.atol, s.root_finder.norm)
+        return eqx.tree_at(where, self.solver, (controller.rtol, controller.atol, controller.norm))
+
     def solve(
         self,
         field: Callable[[PyTree, Any], PyTree],
@@ -123,7 +143,7 @@ class Integrator(eqx.Module):
         subs = (ends,) if ts is None else (ends, diffrax.SubSaveAt(ts=ts))
         sol = diffrax.diffeqsolve(
             diffrax.ODETerm(_autonomous(field)),
-            self.solver,
+            self._stepper,
             jnp.zeros_like(T),
             T,
             self.dt0,
@@ -147,12 +167,12 @@ class Integrator(eqx.Module):
             "num_steps": steps,
             "num_accepted_steps": sol.stats["num_accepted_steps"],
             "num_rejected_steps": sol.stats["num_rejected_steps"],
-            "num_gradient_evaluations": self._evaluations(jnp.asarray(steps)),
+            "num_gradient_evaluations": self.evaluations(jnp.asarray(steps)),
             "final_time": sol.ts[0][-1],
         }
         return Integration(final, path, stats, ok)
 
-    def _evaluations(self, steps: Int[Array, ""]) -> Int[Array, ""] | None:
+    def evaluations(self, steps: Int[Array, ""]) -> Int[Array, ""] | None:
         """Evaluations of the vector field: the solver's stages, shared where first = last."""
         if isinstance(self.solver, diffrax.Euler):
             return steps
@@ -173,13 +193,15 @@ class Integrator(eqx.Module):
         """The state before the first step; `step` takes it on. The same steps as `solve`'s."""
         term = diffrax.ODETerm(_autonomous(field))
         t0 = jnp.zeros_like(T)
+        solver = self._stepper
         next_t, controller_state = self._controller.init(
-            term, t0, T, y0, self.dt0, args, self.solver.func, self.solver.error_order(term)
+            term, t0, T, y0, self.dt0, args, solver.func, solver.error_order(term)
         )
         next_t = jnp.minimum(next_t, T)
-        solver_state = self.solver.init(term, t0, next_t, y0, args)
+        solver_state = solver.init(term, t0, next_t, y0, args)
         no = jnp.zeros((), bool)
-        return StepState(t0, y0, no, no, next_t, solver_state, controller_state)
+        almost_T = jax.lax.fori_loop(0, 100, lambda _, x: jnp.nextafter(x, -jnp.inf), T)
+        return StepState(t0, y0, no, no, next_t, almost_T, solver_state, controller_state)
 
     def step(
         self,
@@ -190,7 +212,7 @@ class Integrator(eqx.Module):
     ) -> StepState:
         """One attempted step: accepted, it moves `t` and `y`; rejected, only the next attempt."""
         term = diffrax.ODETerm(_autonomous(field))
-        y, error, _, solver_state, _ = self.solver.step(
+        y, error, _, solver_state, _ = self._stepper.step(
             term, state.t, state.next_t, state.y, args, state.solver_state, made_jump=False
         )
         # A NaN error is a bad step, to be tried again shorter.
@@ -209,15 +231,15 @@ class Integrator(eqx.Module):
         choose = lambda new, old: jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)
         t = jnp.asarray(t)
         # As Diffrax does: land on T exactly, without a sliver of a last step.
-        almost = jax.lax.fori_loop(0, 100, lambda _, x: jnp.nextafter(x, -jnp.inf), T)
         end = jnp.where(keep, T, t + 0.5 * (T - t))
-        next_t = jnp.where(next_t > almost, end, next_t)
+        next_t = jnp.where(next_t > state.almost_T, end, next_t)
         return StepState(
             t,
             choose(y, state.y),
             keep,
             t >= T,
             next_t,
+            state.almost_T,
             choose(solver_state, state.solver_state),
             controller_state,
         )

@@ -1,0 +1,91 @@
+# make lab     set up .venv and open the book in JupyterLab
+# make test    set up .venv and run every test
+# make help    the rest
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+READY := $(VENV)/.ready
+# uv.lock is the single source of versions, uv's own included.
+UV_VERSION := $(shell sed -n '/^name = "uv"$$/{n;s/^version = "\(.*\)"/\1/p;}' uv.lock)
+UV := $(BIN)/uv
+LOWEST := build/lowest
+
+.DEFAULT_GOAL := help
+.PHONY: help install lab test check format notebooks book gif lock lowest clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+# make install    set up .venv from uv.lock, and again whenever the lock has changed
+install: $(READY)
+
+lab: install
+	$(BIN)/comlnviz lab notebooks
+
+test: install
+	$(BIN)/python -m pytest
+
+# make check      formatting, lint and types
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+# make format     format the code and repair what ruff can
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# make notebooks  execute every notebook in place
+notebooks: install
+	$(BIN)/comlnviz run notebooks/*.ipynb
+
+# make book       the executed notebooks as a website in _book/
+book: install
+	$(BIN)/python tools/static_book.py notebooks _book
+
+# make gif        the animated picture of README.md
+gif: install
+	$(BIN)/python -m comlnviz.figures.readme docs/instability.gif
+
+# make lock       resolve the dependencies anew, and export them for conda and Binder
+lock: install
+	$(UV) lock --upgrade
+	$(UV) export --frozen --extra lab --no-emit-project --quiet --output-file requirements-lab.txt
+	$(MAKE) install
+
+# make lowest     the tests with the oldest dependencies that pyproject.toml admits, on Python 3.11
+lowest: install
+	$(UV) venv --quiet --clear --python 3.11 $(LOWEST)
+	$(UV) pip compile --quiet --resolution lowest-direct --python $(LOWEST) \
+		--extra lab --extra test pyproject.toml --output-file $(LOWEST)/requirements.txt
+	$(UV) pip install --quiet --python $(LOWEST) --requirements $(LOWEST)/requirements.txt
+	$(UV) pip install --quiet --python $(LOWEST) --no-deps --editable .
+	$(LOWEST)/bin/python -m pytest -m "not browser and not notebook" -W ignore::DeprecationWarning
+
+# make clean      remove .venv and everything built
+clean:
+	rm -rf $(VENV) build dist _book
+
+# A missing or dangling interpreter makes a new environment, of the first suitable Python there is.
+$(BIN)/python:
+	@for python in "$(PYTHON)" python3.14 python3.13 python3.12 python3.11; do \
+		if "$$python" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
+			2>/dev/null; then \
+			echo "Making $(VENV) with $$("$$python" --version)"; \
+			exec "$$python" -m venv --clear $(VENV); \
+		fi; \
+	done; \
+	echo "comlnviz needs Python 3.11 to 3.14 with venv, and '$(PYTHON)' is" \
+		"$$("$(PYTHON)" --version 2>/dev/null || echo 'not there');" \
+		"name another one: make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+# --inexact keeps what a contributor has added by hand. Without build isolation the build backend comes
+# from the lock too.
+$(READY): pyproject.toml uv.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --frozen --inexact --extra lab --extra test \
+		--no-build-isolation-package comlnviz
+	@touch $@

@@ -1,0 +1,259 @@
+"""What every live figure shares: controls by name, coalesced redraws, messages, a static picture."""
+
+from __future__ import annotations
+
+import base64
+import html
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+from ..citations import citation
+from .canvas import FigureCanvas
+from .scheduler import Coalescer
+
+_STYLE = """<style>
+.comlnviz-stale canvas { opacity: .45; }
+.comlnviz-message { min-height: 1.6em; font-size: 13px; }
+.comlnviz-code pre { white-space: pre-wrap; font-size: 12px; }
+</style>"""
+
+
+class AbstractApp(ABC):
+    """A live figure.
+
+    `controls` holds every control by name; assigning to a control's `value` is what a drag does.
+    Reading `figure`, `message` or `code()` first brings the picture up to date, so a script sees
+    what a reader would. Nothing runs in the background, and without a front end an app builds and
+    does nothing else.
+    """
+
+    cites: tuple[str, ...] = ()
+
+    def __init__(self, **values: Any) -> None:
+        """Build the app; `values` set controls by name, as `code()` prints them.
+
+        **Raises** `ValueError` for a control that does not exist or a value it does not take.
+        """
+        self.controls: dict[str, Any] = self._make_controls()
+        self._defaults = {name: control.value for name, control in self.controls.items()}
+        self._message = widgets.HTML().add_class("comlnviz-message")
+        self._text = widgets.HTML(layout=widgets.Layout(display="none")).add_class("comlnviz-code")
+        self._shown = ""
+        self._set(values)
+        self.canvas = FigureCanvas(self._make_figure(), on_theme=self._on_theme)
+        self._updates = Coalescer(self._refresh, self.canvas, self._on_error)
+        for control in self.controls.values():
+            control.observe(self._on_change, names="value")
+        self._refresh()
+        self.widget = widgets.VBox(
+            [widgets.HTML(_STYLE), *self._arrange(), self.canvas, self._message, self._buttons()]
+        )
+        self.widget.children += (self._text,)
+
+    # ------------------------------------------------------------------ for subclasses
+    @abstractmethod
+    def _make_controls(self) -> dict[str, Any]:
+        """The controls by name, with their opening values."""
+
+    @abstractmethod
+    def _make_figure(self) -> Figure:
+        """The figure with all its artists, before there is anything to show."""
+
+    @abstractmethod
+    def _update(self) -> str:
+        """Compute, feed the figure; a sentence when the state has no picture, else ''."""
+
+    @abstractmethod
+    def _describe(self) -> str:
+        """The picture in a sentence, for readers who do not see it."""
+
+    @abstractmethod
+    def _arrange(self) -> list[Any]:
+        """The controls as rows of widgets."""
+
+    @abstractmethod
+    def _on_theme(self, dark: bool) -> None:
+        """Restyle the figure."""
+
+    @abstractmethod
+    def code(self) -> str:
+        """A runnable script that computes the numbers of the present picture."""
+
+    def _extra_buttons(self) -> list[tuple[str, str, Callable[[], None]]]:
+        """(label, tooltip, action) of an app's own buttons."""
+        return []
+
+    # ------------------------------------------------------------------ for everyone
+    @property
+    def figure(self) -> Figure:
+        """The matplotlib figure, up to date."""
+        self._updates.flush()
+        return self.canvas.figure
+
+    @property
+    def message(self) -> Any:
+        """The widget whose `value` is a sentence when the state has no picture, else ''."""
+        self._updates.flush()
+        return self._message
+
+    def reset(self) -> None:
+        """All controls back to their opening values."""
+        for name, value in self._defaults.items():
+            self.controls[name].value = value
+
+    def close(self) -> None:
+        """Take the app off the page and free its figure."""
+        self._updates.close()
+        self.widget.close_all() if False else self._close_tree(self.widget)
+
+    def _close_tree(self, widget: Any) -> None:
+        for child in getattr(widget, "children", ()):
+            self._close_tree(child)
+        widget.close()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the figure as it stands to a PNG, PDF or SVG file."""
+        path = Path(path)
+        self.figure.savefig(path)
+        return path
+
+    def cite(self) -> str:
+        """BibTeX for what the app shows."""
+        return citation(*self.cites)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
+        """The live widget, and beside it a picture that needs no kernel, with its description."""
+        self._updates.flush()
+        data = dict(self.widget._repr_mimebundle_() or {})
+        data["image/png"] = base64.b64encode(self.canvas.png()).decode()
+        data["text/plain"] = repr(self)
+        return data, {"image/png": {"alt": self._describe()}}
+
+    # ------------------------------------------------------------------ wiring
+    def _set(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            if name not in self.controls:
+                names = ", ".join(self.controls)
+                raise ValueError(
+                    f"{type(self).__name__} has no control {name!r}: choose from {names}."
+                )
+            try:
+                self.controls[name].value = value
+            except Exception as error:
+                raise ValueError(f"Control {name!r} does not take {value!r}: {error}") from None
+
+    def _on_change(self, _change: Any) -> None:
+        self._updates.request()
+
+    def _refresh(self) -> None:
+        message = self._update()
+        self.canvas.alt = self._describe()
+        self.canvas.remove_class("comlnviz-stale")
+        self.canvas.refresh()
+        self._say(message)
+
+    def _on_error(self, error: Exception) -> None:
+        """The last good picture stays, marked as stale, with the reason in a sentence."""
+        self.canvas.add_class("comlnviz-stale")
+        sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        self._say(f"The picture is of an earlier state: {sentence}")
+
+    def _say(self, sentence: str) -> None:
+        value = f"⚠ {html.escape(sentence)}" if sentence else ""
+        if self._message.value != value:
+            self._message.value = value
+
+    def _busy(self, what: str) -> None:
+        """Tell the reader before something slow; the next `_say` takes it away."""
+        self._message.value = f"⏳ {html.escape(what)} …"
+
+    def _buttons(self) -> widgets.HBox:
+        actions = [
+            *self._extra_buttons(),
+            ("Reset", "All controls back to their opening values", self.reset),
+            ("Show code", "A script that computes this picture's numbers", self._toggle_code),
+            ("Save figure", "Write this picture to a PNG file here", self._save_here),
+            ("Cite", "BibTeX for what this figure shows", self._toggle_cite),
+        ]
+        row = []
+        for label, tooltip, action in actions:
+            button = widgets.Button(description=label, tooltip=tooltip)
+            button.layout.width = "auto"
+            button.on_click(self._guarded(action))
+            row.append(button)
+        return widgets.HBox(row, layout=widgets.Layout(flex_flow="row wrap"))
+
+    def _guarded(self, action: Callable[[], None]) -> Callable[[Any], None]:
+        def clicked(_button: Any) -> None:
+            try:
+                action()
+            except Exception as error:
+                self._on_error(error)
+
+        return clicked
+
+    def _toggle_code(self) -> None:
+        self._toggle("code", self.code())
+
+    def _toggle_cite(self) -> None:
+        self._toggle("cite", self.cite())
+
+    def _toggle(self, what: str, text: str) -> None:
+        self._shown = "" if self._shown == what else what
+        self._text.value = f"<pre>{html.escape(text)}</pre>" if self._shown else ""
+        self._text.layout.display = "block" if self._shown else "none"
+
+    def _save_here(self) -> None:
+        name, number = type(self).__name__, 1
+        while Path(f"{name}-{number}.png").exists():
+            number += 1
+        path = self.save(f"{name}-{number}.png")
+        self._message.value = f"Saved as {html.escape(str(path.resolve()))}."
+
+
+def log_slider(label: str, low: float, high: float, value: float, tooltip: str) -> Any:
+    """A slider over powers of ten; `low` and `high` are exponents."""
+    return widgets.FloatLogSlider(
+        value=value, base=10, min=low, max=high, step=0.02, **_common(label, tooltip)
+    )
+
+
+def slider(label: str, low: float, high: float, step: float, value: float, tooltip: str) -> Any:
+    """A linear slider."""
+    return widgets.FloatSlider(
+        value=value, min=low, max=high, step=step, readout_format=".2f", **_common(label, tooltip)
+    )
+
+
+def choice(label: str, options: Any, value: Any, tooltip: str) -> Any:
+    """A drop-down list."""
+    return widgets.Dropdown(options=options, value=value, **_common(label, tooltip))
+
+
+def steps(label: str, options: Any, value: Any, tooltip: str) -> Any:
+    """A slider over a few named values."""
+    return widgets.SelectionSlider(options=options, value=value, **_common(label, tooltip))
+
+
+def _common(label: str, tooltip: str) -> dict[str, Any]:
+    layout = widgets.Layout(width="315px")
+    return dict(
+        description=label, tooltip=tooltip, layout=layout, style={"description_width": "95px"}
+    )
+
+
+def rows(controls: dict[str, Any], per_row: int = 3) -> list[Any]:
+    """The controls in rows, wrapping on a narrow page."""
+    items = list(controls.values())
+    wrap = widgets.Layout(flex_flow="row wrap")
+    return [
+        widgets.HBox(items[i : i + per_row], layout=wrap) for i in range(0, len(items), per_row)
+    ]

@@ -1,0 +1,243 @@
+"""A matplotlib `Figure` in a notebook that moves as fast as the browser can paint.
+
+Agg draws what stands still once, as the background. What moves, the artists marked
+`set_animated(True)`, goes to the browser as coordinates (see `recorder`) and is stroked there.
+Matplotlib's artists stay the only description of the picture:
+
+    line.set_animated(True)
+    canvas = FigureCanvas(figure, alt="Loss against time")
+    line.set_data(t, loss)      # as ever
+    canvas.refresh()            # a millisecond; any static change costs a background as well
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+from matplotlib.axes import Axes
+from matplotlib.backend_bases import Event
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image, features
+
+from comlnviz.apps.recorder import RecordingRenderer, animated_artists
+
+_PATIENCE = 1.0  # seconds after which a frame counts as lost, and its page as gone
+_MEMORY = 0.3  # weight of the newest round trip in the running mean
+_LOSSLESS: dict[str, Any] = (
+    {"format": "webp", "lossless": True, "quality": 0, "method": 0}
+    if features.check("webp")  # half of PNG's time to encode, and smaller
+    else {"format": "png", "compress_level": 1}
+)
+
+
+class FigureCanvas(anywidget.AnyWidget):
+    """Show `figure` and keep it live.
+
+    Args:
+        figure: made with `matplotlib.figure.Figure`, never pyplot, with an opaque face colour. Its
+            layout engine runs for the first picture, then rests, so that axes do not jump about
+            while a slider moves; `relayout()` runs it again.
+        alt: what the picture shows, for readers who do not see it; assign to it at any time.
+        on_theme: called with True when the page is dark (False when it is light again), to restyle
+            the figure; the canvas then refreshes itself. Until a page reports, light is assumed.
+
+    Attributes:
+        round_trip: running mean, in seconds, from a frame being sent to its being painted.
+
+    Works without a front end as well; there are no threads and no timers.
+    """
+
+    # Read here and not by anywidget: given a path, it keeps a reference to every instance for ever.
+    _esm = (Path(__file__).parent / "canvas.js").read_text(encoding="utf-8")
+
+    alt = traitlets.Unicode("").tag(sync=True)
+    # Synced state rather than messages: a view opened later, or a reloaded page, has all it needs.
+    _size = traitlets.Tuple(default_value=(1, 1, 1.0)).tag(sync=True)  # device pixels, their ratio
+    _dark = traitlets.Bool(False).tag(sync=True)
+    _background = traitlets.Bytes(b"").tag(sync=True)
+    _styles = traitlets.List().tag(sync=True)
+    _frame = traitlets.Bytes(b"").tag(sync=True)  # uint32 number, then the recorder's geometry
+    _targets = traitlets.List().tag(sync=True)  # draggable: left, top, width, height, label
+
+    _closed = False
+
+    def __init__(
+        self, figure: Figure, *, alt: str = "", on_theme: Callable[[bool], None] | None = None
+    ) -> None:
+        self.figure = figure
+        self.round_trip = 0.0
+        self._on_theme = on_theme
+        self._agg = FigureCanvasAgg(figure)
+        self._dpi = figure.dpi
+        self._layout_engine = figure.get_layout_engine()
+        self._drags: list[tuple[Axes, Callable[[float, float], None], str]] = []
+        self._recorder = RecordingRenderer(self._agg.get_renderer())
+        self._outdated, self._drawing = True, False
+        self._number, self._sent = 0, OrderedDict[int, float]()
+        self._seen = False  # a page has answered lately
+        self._agg.mpl_connect("draw_event", self._drawn)
+        self.refresh()  # before the model opens: its first message then carries the first picture
+        super().__init__(alt=alt)
+        self.on_msg(self._receive)
+
+    def refresh(self) -> None:
+        """Push the present state of the figure: the background if it is stale, then what moves."""
+        if self._closed:
+            return
+        for axes in self.figure.axes:
+            axes.viewLim  # noqa: B018  a pending autoscale happens now, not after the check below
+        # Animated artists do not make their figure stale. A stale figure means that the background
+        # has changed: limits, ticks, a title, a colour, the size.
+        stale = self._outdated or self.figure.stale
+        with self.hold_sync():  # one message
+            if stale:
+                self._draw_background()
+            self._recorder.clear()
+            for artist in animated_artists(self.figure):
+                artist.draw(self._recorder)
+            styles, geometry = (
+                self._recorder.operations.styles,
+                self._recorder.operations.geometry(),
+            )
+            if not stale and styles == self._styles and geometry == self._frame[4:]:
+                return
+            self._styles = styles
+            self._number += 1
+            self._frame = self._number.to_bytes(4, "little") + geometry
+        if self._seen:
+            self._sent[self._number] = time.monotonic()
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a frame is on its way; False when no page shows this figure (any more)."""
+        if not self._sent:
+            return False
+        if time.monotonic() - next(iter(self._sent.values())) > _PATIENCE:
+            self._sent.clear()
+            self._seen = False
+        return self._seen
+
+    def make_draggable(
+        self, axes: Axes, callback: Callable[[float, float], None], label: str = ""
+    ) -> None:
+        """Call `callback(x, y)`, in data coordinates, while the reader presses or drags in `axes`.
+
+        With the keyboard: Tab to the axes, then arrow keys. Points come no faster than pictures are
+        painted, the newest wins. The callback refreshes what it changes. `label` says what is
+        dragged to readers who do not see it.
+        """
+        self._drags = [drag for drag in self._drags if drag[0] is not axes]
+        self._drags.append((axes, callback, label or axes.get_title() or "axes"))
+        self._place_targets()
+
+    def relayout(self) -> None:
+        """Let the figure's layout engine arrange the axes once more, after their labels changed."""
+        self.figure.set_layout_engine(self._layout_engine)
+        self._outdated = True
+        self.refresh()
+
+    def png(self, dpi: float | int | None = None) -> bytes:
+        """Draw the whole figure, what moves included, as matplotlib does."""
+        out = io.BytesIO()
+        # Saving includes the animated artists of axes, yet not those of the figure itself.
+        hidden = [artist for artist in self.figure.get_children() if artist.get_animated()]
+        for artist in hidden:
+            artist.set_animated(False)
+        try:
+            self.figure.savefig(out, format="png", dpi=self._dpi if dpi is None else dpi)
+        finally:
+            for artist in hidden:
+                artist.set_animated(True)
+        return out.getvalue()
+
+    def close(self) -> None:
+        """Take the figure off every page and let go of it and of the callbacks."""
+        if not self._closed:
+            self._closed = True
+            self.on_msg(self._receive, remove=True)
+            self.layout.close()  # a model of its own, which ipywidgets would keep
+            self.unobserve_all()
+        super().close()
+        for name in ("figure", "_agg", "_drags", "_recorder", "_on_theme", "_layout_engine"):
+            vars(self).pop(name, None)
+
+    def _draw_background(self) -> None:
+        self._drawing = True
+        try:
+            self._agg.draw()
+        finally:
+            self._drawing = False
+        if self._layout_engine is not None:
+            self.figure.set_layout_engine("none")
+        self._outdated = self.figure.stale = False
+        if self._recorder.agg is not self._agg.get_renderer():  # of another size
+            self._recorder = RecordingRenderer(self._agg.get_renderer())
+        pixels = np.ascontiguousarray(np.asarray(self._agg.buffer_rgba())[..., :3])
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, **_LOSSLESS)
+        height, width = pixels.shape[:2]
+        self._size = (width, height, self.figure.dpi / self._dpi)
+        self._background = out.getvalue()
+        self._place_targets()
+
+    def _drawn(self, _event: Event) -> None:
+        """After somebody else's drawing (savefig) the figure is not stale; our background is."""
+        self._outdated = self._outdated or not self._drawing
+
+    def _place_targets(self) -> None:
+        whole = self.figure.bbox
+        targets = []
+        for axes, _, label in self._drags:
+            box = axes.get_window_extent()
+            share = (
+                box.x0 / whole.width,
+                1 - box.y1 / whole.height,
+                box.width / whole.width,
+                box.height / whole.height,
+            )
+            targets.append([*(round(float(part), 5) for part in share), label])
+        self._targets = targets
+
+    def _receive(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
+        """Hear what canvas.js has to say."""
+        kind = content.get("kind")
+        self._seen = True
+        if kind == "painted":
+            self._acknowledge(int(content["number"]))
+        elif kind == "page":
+            self._adapt(bool(content["dark"]), float(content["ratio"]))
+        elif kind == "pointer":
+            axes, callback, _ = self._drags[int(content["target"])]
+            pixel = axes.transAxes.transform((float(content["x"]), 1 - float(content["y"])))
+            x, y = axes.transData.inverted().transform(pixel)
+            callback(float(x), float(y))
+
+    def _acknowledge(self, number: int) -> None:
+        sent = self._sent.get(number)
+        if sent is not None:
+            trip = time.monotonic() - sent
+            weight = _MEMORY if self.round_trip else 1.0
+            self.round_trip += weight * (trip - self.round_trip)
+        while self._sent and next(iter(self._sent)) <= number:
+            self._sent.popitem(last=False)
+
+    def _adapt(self, dark: bool, ratio: float) -> None:
+        """Follow the page's theme and its pixels."""
+        dpi = self._dpi * min(max(ratio, 0.5), 4.0)
+        with self.hold_sync():
+            if dpi != self.figure.dpi:
+                self.figure.dpi = dpi
+            if dark != self._dark:
+                self._dark = dark
+                if self._on_theme is not None:
+                    self._on_theme(dark)
+            self.refresh()

@@ -1,0 +1,313 @@
+"""Turn matplotlib artists into display-space paths that a browser canvas can draw.
+
+A full Agg redraw of a figure costs 10 to 60 ms; drawing only what moves costs a fraction of one.
+`RecordingRenderer` is a matplotlib renderer that draws nothing: every artist goes through its own
+`draw`, so any kind of artist works, and what arrives here is kept as `Operations`.
+
+Cleaning, clipping, snapping and simplifying are matplotlib's own C++ code with the arguments that
+Agg itself uses, so strokes fall on the same pixels. Text is rendered by Agg into a small mask: the
+reader's browser need not have the font, hinting is the same, and mathtext simply works.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backend_bases import GraphicsContextBase, RendererBase
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.path import Path
+from matplotlib.transforms import Affine2D, Transform
+
+from comlnviz.apps.operations import (
+    IMAGE,
+    MARKERS,
+    MASK,
+    PATH,
+    Operations,
+    Style,
+    css,
+    css_all,
+)  # fmt: skip
+from comlnviz.apps.raster import cropped, text_mask
+
+Number = Any  # int, float or one of NumPy's: matplotlib passes what it has
+_CAPS = {"butt": "butt", "round": "round", "projecting": "square"}
+_FAR = 1e6  # canvas and Agg both lose precision beyond; a diverged curve may well get there
+_TILES = 64  # texts kept rendered
+
+
+def animated_artists(figure: Figure) -> list[Artist]:
+    """Return the visible artists marked `set_animated(True)`, in drawing order.
+
+    Looks at the children of figures and axes, not at every tick: an axis or a legend is animated
+    as a whole or not at all.
+    """
+    return [artist for _, artist in sorted(_walk(figure, ()), key=lambda found: found[0])]
+
+
+def _walk(
+    parent: FigureBase | Axes, order: tuple[Number, ...]
+) -> Iterator[tuple[tuple[Number, ...], Artist]]:
+    for place, child in enumerate(parent.get_children()):
+        if not child.get_visible():
+            continue
+        key = (*order, child.get_zorder(), place)
+        if child.get_animated():
+            yield key, child
+        if isinstance(child, (Axes, FigureBase)):
+            yield from _walk(child, key)
+
+
+class RecordingRenderer(RendererBase):
+    """Record what artists draw in `operations`.
+
+    Keep one for as long as `agg`, an Agg renderer of the same size and resolution, lives: texts and
+    their measures are remembered. `clear()` before each frame.
+    """
+
+    def __init__(self, agg: RendererAgg) -> None:
+        super().__init__()
+        self.agg, self.dpi = agg, agg.dpi
+        self.width, self.height = int(agg.width), int(agg.height)
+        self.operations = Operations()
+        self._tiles: OrderedDict[Any, tuple[int, int, np.ndarray]] = OrderedDict()
+
+    def clear(self) -> None:
+        """Forget what was drawn."""
+        self.operations = Operations()
+
+    # What artists ask of a renderer
+
+    def get_canvas_width_height(self) -> tuple[Number, Number]:
+        """Size in device pixels."""
+        return self.width, self.height
+
+    def points_to_pixels(self, points: Any) -> Any:
+        """Convert points, 1/72 inch, to device pixels."""
+        return points * self.dpi / 72
+
+    def get_text_width_height_descent(
+        self, s: str, prop: Any, ismath: Any
+    ) -> tuple[Number, Number, Number]:
+        """Measure as Agg does: otherwise a moving text is laid out unlike a still one."""
+        return self.agg.get_text_width_height_descent(s, prop, ismath)
+
+    def option_image_nocomposite(self) -> bool:
+        """Images come one by one."""
+        return True
+
+    # What artists draw
+
+    def draw_path(
+        self, gc: GraphicsContextBase, path: Path, transform: Transform, rgbFace: Any = None
+    ) -> None:
+        """Record a path: line, polygon, or both."""
+        if gc.get_hatch():
+            return self._through_agg(lambda agg: agg.draw_path(gc, path, transform, rgbFace))
+        stroke = _stroke(gc)
+        shape = self._cleaned(
+            path,
+            _flipped(transform, self.height),
+            snap=gc.get_snap(),
+            stroke_width=self.points_to_pixels(gc.get_linewidth()) if stroke else 0.0,
+            # A filled outline must stay whole; so says Agg, too.
+            clip=None if rgbFace is not None else (-1, -1, self.width + 1, self.height + 1),
+            simplify=path.should_simplify and rgbFace is None,
+            sketch=gc.get_sketch_params(),
+        )
+        style = (PATH, _face(gc, rgbFace), stroke, *self._stroke_style(gc))
+        self.operations.path(style, *shape)
+
+    def draw_markers(
+        self,
+        gc: GraphicsContextBase,
+        marker_path: Path,
+        marker_trans: Transform,
+        path: Path,
+        trans: Transform,
+        rgbFace: Any = None,
+    ) -> None:
+        """Record one shape and the positions where it stands; whole pixels, as Agg does it."""
+        if path.codes is not None and (np.asarray(path.codes) > Path.LINETO).any():
+            return super().draw_markers(gc, marker_path, marker_trans, path, trans, rgbFace)
+        snap = gc.get_snap()
+        matrix = _flipped(marker_trans, 0)
+        shape, codes = self._cleaned(
+            marker_path, matrix, snap=snap, stroke_width=self.points_to_pixels(gc.get_linewidth())
+        )
+        if not (snap or (snap is None and _rectilinear(marker_path, matrix))):
+            shape = shape + 0.5
+        positions = np.floor(_flipped(trans, self.height).transform(path.vertices) + 0.5)
+        positions = positions[(np.abs(positions) < _FAR).all(axis=1)]
+        style = (MARKERS, _face(gc, rgbFace), _stroke(gc), *self._stroke_style(gc))
+        self.operations.markers(style, shape, codes, positions)
+
+    def draw_path_collection(
+        self,
+        gc: GraphicsContextBase,
+        master_transform: Transform,
+        paths: Sequence[Path],
+        all_transforms: Any,
+        offsets: Any,
+        offset_trans: Transform,
+        facecolors: Any,
+        edgecolors: Any,
+        linewidths: Any,
+        linestyles: Any,
+        *rest: Any,
+        **more: Any,
+    ) -> None:
+        """Record many paths; points of one shape but many colours as a single operation."""
+        one_shape = len(paths) == 1 and len(all_transforms) <= 1 and len(offsets) > 1
+        if not one_shape or len(linestyles) > 1 or gc.get_hatch():
+            super().draw_path_collection(
+                gc, master_transform, paths, all_transforms, offsets, offset_trans, facecolors,
+                edgecolors, linewidths, linestyles, *rest, **more,
+            )  # fmt: skip
+            return
+        transform = master_transform
+        if len(all_transforms):
+            transform = Affine2D(all_transforms[0]) + master_transform
+        shape, codes = self._cleaned(paths[0], _flipped(transform, 0))
+        positions = _flipped(offset_trans, self.height).transform(np.asarray(offsets, float))
+        positions[~(np.abs(positions) < _FAR).all(axis=1)] = np.nan  # kept: colours go by place
+        one = self.new_gc()
+        one.copy_properties(gc)
+        if len(linestyles):
+            one.set_dashes(*linestyles[0])
+        fills = css_all(facecolors) or None
+        strokes = css_all(edgecolors) if len(linewidths) else ()
+        widths = tuple(_rounded(self.points_to_pixels(w)) for w in linewidths)
+        style = (MARKERS, fills, strokes or None, widths or 0.0, *self._stroke_style(one)[1:])
+        self.operations.markers(style, shape, codes, positions)
+
+    def draw_text(
+        self,
+        gc: GraphicsContextBase,
+        x: Number,
+        y: Number,
+        s: str,
+        prop: Any,
+        angle: Number,
+        ismath: Any = False,
+        mtext: Any = None,
+    ) -> None:
+        """Record a text as the mask that Agg makes of it."""
+        left, top = math.floor(x), math.floor(y)
+        key = (s, hash(prop), angle, ismath, x - left, y - top, self.dpi, gc.get_antialiased())
+        tile = self._tiles.pop(key, None)
+        if tile is None:
+            tile = text_mask(self.agg, gc, x - left, y - top, s, prop, angle, ismath, mtext)
+        self._tiles[key] = tile
+        while len(self._tiles) > _TILES:
+            self._tiles.popitem(last=False)
+        dx, dy, mask = tile
+        style = (MASK, _face(gc, gc.get_rgb()), None, *self._stroke_style(gc))
+        self.operations.image(style, left + dx, top + dy, mask)
+
+    def draw_tex(
+        self, gc: GraphicsContextBase, x: Number, y: Number, s: str, prop: Any, angle: Number,
+        *, mtext: Any = None,
+    ) -> None:  # fmt: skip
+        """Record LaTeX text the same way."""
+        self.draw_text(gc, x, y, s, prop, angle, ismath="TeX", mtext=mtext)
+
+    def draw_image(
+        self, gc: GraphicsContextBase, x: Number, y: Number, im: Any, transform: Any = None
+    ) -> None:
+        """Record an image of device pixels; its first row is the lowest."""
+        rows = im.shape[0]
+        style = (IMAGE, None, None, *self._stroke_style(gc))
+        self.operations.image(style, round(x), self.height - round(y) - rows, im[::-1])
+
+    def draw_gouraud_triangles(
+        self, gc: GraphicsContextBase, triangles_array: Any, colors_array: Any, transform: Transform
+    ) -> None:
+        """Record smooth triangles as an image."""
+        self._through_agg(
+            lambda agg: agg.draw_gouraud_triangles(gc, triangles_array, colors_array, transform)
+        )
+
+    # Helpers
+
+    def _cleaned(
+        self, path: Path, transform: Affine2D, **options: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        clean = path.cleaned(transform, remove_nans=True, curves=True, **options)
+        vertices, codes = np.asarray(clean.vertices), np.asarray(clean.codes)
+        return np.clip(vertices[:-1], -_FAR, _FAR), codes[:-1]  # the last is STOP
+
+    def _stroke_style(self, gc: GraphicsContextBase) -> Style:
+        """Line width, dashes, offset, cap, join, clip rectangle, clip path."""
+        offset, dashes = gc.get_dashes()
+        scale = self.points_to_pixels(1.0)
+        clip = gc.get_clip_rectangle()
+        rectangle = None
+        if clip is not None:  # rounded as Agg does, so that the edge of the axes stays sharp
+            x0, x1 = (math.floor(v + 0.5) for v in (clip.x0, clip.x1))
+            y0, y1 = (math.floor(self.height - v + 0.5) for v in (clip.y1, clip.y0))
+            rectangle = (x0, y0, x1 - x0, y1 - y0)
+        path, transform = cast(Any, gc.get_clip_path())
+        outline = None
+        if path is not None:
+            points, codes = self._cleaned(path, _flipped(transform, self.height))
+            outline = (tuple(np.round(points, 2).ravel().tolist()), tuple(codes.tolist()))
+        return (
+            _rounded(gc.get_linewidth() * scale),
+            () if dashes is None else tuple(_rounded(d * scale) for d in cast(Any, dashes)),
+            _rounded((offset or 0) * scale),
+            _CAPS[str(gc.get_capstyle())],
+            str(gc.get_joinstyle()),
+            rectangle,
+            outline,
+        )
+
+    def _through_agg(self, draw: Callable[[RendererAgg], None]) -> None:
+        """Let Agg draw what canvas has no word for (hatches, smooth triangles)."""
+        agg = RendererAgg(self.width, self.height, self.dpi)
+        draw(agg)
+        x, y, pixels = cropped(np.asarray(agg.buffer_rgba()))
+        style = (IMAGE, None, None, *self._stroke_style(self.new_gc()))
+        self.operations.image(style, x, y, pixels)
+
+
+def _flipped(transform: Transform, height: Number) -> Affine2D:
+    """Follow `transform` by the change to pixels counted from the top."""
+    matrix = np.array(transform.get_matrix(), float)
+    matrix[1] *= -1
+    matrix[1, 2] += height
+    return Affine2D(matrix)
+
+
+def _rectilinear(path: Path, transform: Affine2D) -> bool:
+    """Whether Agg would snap this path unasked: few vertices, horizontal and vertical edges."""
+    vertices, codes = np.asarray(path.vertices), cast(Any, path.codes)
+    if len(vertices) > 1024 or (codes is not None and np.isin(codes, (3, 4)).any()):
+        return False
+    steps = np.abs(np.diff(transform.transform(vertices), axis=0))
+    if codes is not None:  # the vertex of CLOSEPOLY has no place; edges lead to MOVETO from nowhere
+        steps = steps[(codes[1:] == Path.LINETO)]
+    return bool((steps.min(axis=1, initial=math.inf) < 1e-4).all())
+
+
+def _rounded(value: Number) -> float:
+    return round(float(value), 3)
+
+
+def _stroke(gc: GraphicsContextBase) -> str | None:
+    return css(gc.get_rgb()) if gc.get_linewidth() else None
+
+
+def _face(gc: GraphicsContextBase, rgb: Any) -> str | None:
+    if rgb is None:
+        return None
+    if len(rgb) == 3 or gc.get_forced_alpha():
+        rgb = (*rgb[:3], gc.get_alpha())
+    return css(rgb)

@@ -1,0 +1,17 @@
+"""Level sets of a surface as one line, cheap enough to move with a slider."""
+
+import numpy as np
+from contourpy import contour_generator
+from jaxtyping import Float
+
+
+def level_lines(
+    x: Float[np.ndarray, " nx"], y: Float[np.ndarray, " ny"], z: Float[np.ndarray, "ny nx"]
+) -> Float[np.ndarray, "n 2"]:
+    """A dozen level sets, their pieces separated by NaN; closer together towards the minimum."""
+    low, high = np.nanmin(z), np.nanmax(z)
+    levels = low + (high - low) * np.linspace(0, 1, 14)[1:-1] ** 2.5
+    generator = contour_generator(x, y, z)
+    gap = np.full((1, 2), np.nan)
+    pieces = [p for level in levels for piece in generator.lines(level) for p in (piece, gap)]
+    return np.concatenate(pieces) if pieces else gap

@@ -1,0 +1,171 @@
+"""Descent against flow: paths on the loss, curves against time, what the learner says."""
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.text import Text
+
+from ..studies.descent_and_flow import Record
+from .contours import level_lines
+from .style import COLOURS, GREEN, VERMILLION, animate, apply_theme, label_axes, new_figure
+
+PICTURES = (4, 8)  # rows and columns of query images
+_MOST_DOTS = 200
+
+
+class FlowFigure:
+    """The figure of FlowExplorer. Feed it with `show_landscape`, `show_pictures`, `show`."""
+
+    def __init__(self) -> None:
+        self.figure = new_figure(9.8, 5.3)
+        grid = self.figure.add_gridspec(2, 2, width_ratios=[1.25, 1], height_ratios=[1, 1.05])
+        self.plane = self.figure.add_subplot(grid[:, 0])
+        self.curves = self.figure.add_subplot(grid[0, 1])
+        self.work = self.figure.add_subplot(grid[1, 1])
+        self.pictures = self.figure.add_subplot(grid[1, 1])
+        self._make_plane()
+        self._make_curves()
+        self._make_work()
+        self._make_pictures()
+        self.set_theme(False)
+
+    # ------------------------------------------------------------------ artists, made once
+    def _make_plane(self) -> None:
+        label_axes(self.plane, "", "", "")
+        self.plane.set_aspect("equal", adjustable="datalim")
+        (self.levels,) = self.plane.plot([], [], lw=0.8, alpha=0.55)
+        (self.flow,) = self.plane.plot([], [], color=COLOURS["flow"], lw=5, alpha=0.55)
+        (self.descent,) = self.plane.plot(
+            [], [], color=COLOURS["descent"], lw=1, marker="o", ms=3.5, alpha=0.9
+        )
+        (self.steps,) = self.plane.plot(
+            [], [], color=COLOURS["solver"], lw=1.5, marker="s", ms=4, mfc="none", mew=1.3
+        )
+        (self.start,) = self.plane.plot([], [], marker="o", ms=10, mfc="none", mew=2, ls="")
+        self.readout = self.plane.text(
+            0.0, -0.1, "", transform=self.plane.transAxes, va="top", fontsize=9, linespacing=1.5
+        )
+        animate(self.levels, self.flow, self.descent, self.steps, self.start, self.readout)
+        self.key = [
+            self.plane.text(x, 1.015, text, transform=self.plane.transAxes, color=colour, **font)
+            for x, text, colour, font in (
+                (0.0, "━ gradient flow", COLOURS["flow"], dict(fontsize=10, weight="bold")),
+                (0.30, "□ the solver's steps", COLOURS["solver"], dict(fontsize=10)),
+                (0.64, "● gradient descent", COLOURS["descent"], dict(fontsize=10)),
+            )
+        ]
+
+    def _make_curves(self) -> None:
+        axes = self.curves
+        label_axes(axes, "loss along the way", "t  (time, log)", "loss")
+        axes.set(xscale="log", xlim=(1e-2, 100), ylim=(0, 1.05))
+        axes.grid(True, lw=0.6)
+        (self.loss_flow,) = axes.plot([], [], color=COLOURS["flow"], lw=2.5)
+        (self.loss_descent,) = axes.plot([], [], color=COLOURS["descent"], lw=1, marker="o", ms=2.5)
+        (self.query_loss,) = axes.plot([], [], color=COLOURS["flow"], lw=1.5, ls="--")
+        (self.accuracy,) = axes.plot([], [], color=COLOURS["flow"], lw=1.5, ls=":")
+        (self.now,) = axes.plot([], [], lw=1, ls="-")
+        corner = dict(transform=axes.transAxes, fontsize=8, va="top")
+        self.accuracy_label = axes.text(0.02, 0.97, "", **corner)
+        animate(self.loss_flow, self.loss_descent, self.query_loss, self.accuracy, self.now)
+        animate(self.accuracy_label)
+
+    def _make_work(self) -> None:
+        axes = self.work
+        label_axes(axes, "work and error: keep points", "gradient evaluations", "error")
+        axes.set(xscale="log", yscale="log", xlim=(3, 3e4), ylim=(1e-10, 3))
+        axes.grid(True, lw=0.6)
+        (self.kept,) = axes.plot([], [], marker="o", ls="", ms=5, color=COLOURS["solver"])
+        (self.present,) = axes.plot([], [], marker="s", ms=7, mfc="none", mew=1.5, ls="")
+        self.present.set_color(COLOURS["solver"])
+        self.kept_labels: list[Text] = []
+        animate(self.kept, self.present)
+
+    def _make_pictures(self) -> None:
+        axes = self.pictures
+        axes.set_title("query images, and what the learner says", fontsize=10, loc="left")
+        axes.set_axis_off()
+        rows, columns = PICTURES
+        self.mosaic = axes.imshow(np.zeros((rows * 10, columns * 10)), cmap="gray_r", vmin=0, vmax=1)
+        corners = [(10 * c + 0.2, 10 * r + 0.2) for r in range(rows) for c in range(columns)]
+        boxes = [np.add([[0, 0], [8.6, 0], [8.6, 8.6], [0, 8.6], [0, 0]], at) for at in corners]
+        self.frames = LineCollection(boxes, linewidths=2)
+        axes.add_collection(self.frames)
+        text = dict(fontsize=7.5, weight="bold", ha="right", va="bottom", color=VERMILLION)
+        self.said = [axes.text(x + 8.4, y + 8.6, "", **text) for x, y in corners]
+        axes.set(xlim=(-0.5, columns * 10 - 0.8), ylim=(rows * 10 - 0.8, -0.5))
+        animate(self.frames, *self.said)
+
+    # ------------------------------------------------------------------ feeding
+    def set_theme(self, dark: bool) -> None:
+        """Light or dark."""
+        apply_theme(self.figure, dark, (self.levels, self.now))
+        ink = "#e6e6e6" if dark else "#222222"
+        for text in (self.readout, self.accuracy_label):
+            text.set_color(ink)
+        self.start.set_markeredgecolor(ink)
+        self.mosaic.set_cmap("gray" if dark else "gray_r")
+
+    def frame(self, low: np.ndarray, high: np.ndarray) -> tuple[tuple, tuple]:
+        """Set the plane's limits to show the corners; the limits as they end up."""
+        self.plane.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+        self.plane.apply_aspect()
+        return self.plane.get_xlim(), self.plane.get_ylim()
+
+    def show_landscape(self, x: np.ndarray, y: np.ndarray, z: np.ndarray, names: tuple) -> None:
+        """Draw the level sets; `names` are the axis labels."""
+        self.levels.set_data(*level_lines(x, y, z).T)
+        if (self.plane.get_xlabel(), self.plane.get_ylabel()) != names:
+            self.plane.set_xlabel(names[0], fontsize=8, loc="right", labelpad=-1)
+            self.plane.set_ylabel(names[1], fontsize=8)
+
+    def show_pictures(self, images: np.ndarray | None) -> None:
+        """Lay out query images (n, 8, 8), or none: then the work panel shows."""
+        self.pictures.set_visible(images is not None)
+        self.work.set_visible(images is None)
+        if images is not None:
+            rows, columns = PICTURES
+            tiles = np.zeros((rows, 10, columns, 10))
+            tiles[:, 1:9, :, 1:9] = images.reshape(rows, columns, 8, 8).transpose(0, 2, 1, 3)
+            self.mosaic.set_data(tiles.reshape(rows * 10, columns * 10))
+
+    def show_answers(self, names: list[str], right: np.ndarray) -> None:
+        """Frame each picture green or vermillion; write the answer where it is wrong."""
+        self.frames.set_edgecolors([GREEN if r else VERMILLION for r in right])
+        for text, name, r in zip(self.said, names, right, strict=True):
+            text.set_text("" if r else name)
+
+    def show(self, record: Record, start: tuple, top_loss: float, T: float) -> None:
+        """Draw a record."""
+        self.flow.set_data(*record.flow_xy.T)
+        self.descent.set_data(*record.descent_xy.T)
+        count = int(record.steps_done) + 1
+        self.steps.set_data(*record.steps_xy[:count].T)
+        self.steps.set_marker("s" if count <= _MOST_DOTS else "")
+        self.start.set_data([start[0]], [start[1]])
+        self.loss_flow.set_data(record.flow_t[1:], record.flow_loss[1:])
+        self.loss_descent.set_data(record.descent_t[1:], record.descent_loss[1:])
+        self.query_loss.set_data(record.flow_t[1:], record.query_loss[1:])
+        few_shot = np.isfinite(record.query_accuracy[-1])
+        # Accuracy shares the axis: its 1 is the top of the plot.
+        self.accuracy.set_data(record.flow_t[1:], record.query_accuracy[1:] * top_loss)
+        self.now.set_data([T, T], [0, top_loss])
+        self.accuracy_label.set_text(
+            f"full: support loss   dashed: query loss {record.query_loss[-1]:.2f}\n"
+            f"dotted: query accuracy {100 * record.query_accuracy[-1]:.0f}%"
+            if few_shot
+            else "full: loss   dashed: validation loss"
+        )
+        if self.curves.get_ylim()[1] != top_loss * 1.02:
+            self.curves.set_ylim(0, top_loss * 1.02)
+        self.present.set_data([record.evaluations or np.nan], [record.error])
+
+    def show_kept(self, points: list[tuple[float, float, str]]) -> None:
+        """The reader's own work-and-error points: (evaluations, error, solver)."""
+        for text in self.kept_labels:
+            text.remove()
+        self.kept.set_data([p[0] for p in points], [p[1] for p in points])
+        self.kept_labels = [
+            self.work.text(x * 1.15, y, name, fontsize=7, va="center", color=COLOURS["solver"])
+            for x, y, name in points
+        ]
+        animate(*self.kept_labels)

@@ -1,0 +1,228 @@
+"""Losses one can look at: each with a plane through its parameters to draw it in."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from ..data import load
+from ..inner import linear_flow
+from ..models import cross_entropy
+from ..tasks import FewShot, Task
+from .precision import in_float64
+
+
+class Landscape(eqx.Module):
+    """A loss, its data, and a plane `origin + x·basis[0] + y·basis[1]` through its parameters.
+
+    **Fields:**
+
+    - `loss`: (params, data) ↦ a number.
+    - `validation`: the same on other data: the loss a meta-gradient is taken of.
+    - `origin`, `basis`: the plane; the basis is orthonormal.
+    - `start`: the point of the plane where adaptation starts.
+    - `low`, `high`: the corners of the part worth drawing.
+    - `linear_head`: whether the loss is the cross-entropy of a linear head, data being
+      (features, labels), so that `linear_flow` applies.
+    """
+
+    loss: Callable[[PyTree, PyTree], Float[Array, ""]] = eqx.field(static=True)
+    data: PyTree
+    validation: PyTree
+    origin: Float[Array, "*P"]
+    basis: Float[Array, "2 *P"]
+    start: Float[Array, "2"]
+    low: Float[Array, "2"]
+    high: Float[Array, "2"]
+    linear_head: bool = eqx.field(static=True, default=False)
+
+    def embed(self, point: Float[Array, "2"]) -> Float[Array, "*P"]:
+        """The parameters at a point of the plane."""
+        return self.origin + jnp.tensordot(point, self.basis, axes=1)
+
+    def project(self, params: Float[Array, "..."]) -> Float[Array, "*n 2"]:
+        """The point of the plane nearest to the parameters; leading axes are kept."""
+        axes = tuple(range(1, self.basis.ndim))
+        away = params - self.origin
+        return jnp.tensordot(away, self.basis, axes=(tuple(a - len(axes) - 1 for a in axes), axes))
+
+    def at(self, params: PyTree) -> Float[Array, ""]:
+        """The loss at the parameters."""
+        return self.loss(params, self.data)
+
+
+def _plane(low, high, start):
+    at = lambda p: jnp.asarray(p, float)
+    return dict(origin=jnp.zeros(2), basis=jnp.eye(2), start=at(start), low=at(low), high=at(high))
+
+
+def _quadratic(w, data):
+    hessian, minimum = data
+    return 0.5 * (w - minimum) @ hessian @ (w - minimum)
+
+
+def quadratic(condition: Float[Array, ""] | float = 10.0) -> Landscape:
+    """½wᵀHw with curvatures 1 and 1/`condition`, its axes turned by 30 degrees."""
+    angle = jnp.pi / 6
+    turn = jnp.array([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])
+    hessian = turn @ jnp.diag(jnp.stack([1.0, 1.0 / jnp.asarray(condition, float)])) @ turn.T
+    zero = jnp.zeros(2)
+    # A validation loss whose minimum is elsewhere, as another sample's would be.
+    elsewhere = jnp.array([0.6, 0.4])
+    plane = _plane((-3, -2.4), (3, 2.4), (-2.2, 1.4))
+    return Landscape(_quadratic, (hessian, zero), (hessian, elsewhere), **plane)
+
+
+def _rosenbrock(w, data):
+    bend, x_min = data
+    return (x_min - w[0]) ** 2 + bend * (w[1] - w[0] ** 2) ** 2
+
+
+@functools.cache
+def rosenbrock() -> Landscape:
+    """(1 − x)² + 10(y − x²)²: a bent valley, steep across and flat along."""
+    plane = _plane((-2, -1), (2, 3), (-1.2, 2.2))
+    return Landscape(_rosenbrock, (10.0, 1.0), (10.0, 0.8), **plane)
+
+
+@functools.lru_cache(maxsize=32)
+def logistic(seed: int = 0) -> Landscape:
+    """Logistic regression in two dimensions on 24 points of two overlapping clouds.
+
+    Written as a softmax head with two classes, W = (w, −w)/√2, so that the methods for linear
+    heads apply; the flow never leaves that plane.
+    """
+    rng = np.random.default_rng(seed)
+    side = np.repeat([1.0, -1.0], 24)
+    points = rng.normal(size=(48, 2)) * [1.0, 0.7] + side[:, None] * [0.9, 0.5]
+    labels = np.stack([side > 0, side < 0], axis=1).astype(float)
+    part = lambda s: (jnp.asarray(points[s]), jnp.asarray(labels[s]))
+    basis = np.einsum("ij,c->icj", np.eye(2), [1, -1]) / np.sqrt(2)
+    corners = dict(low=jnp.array([-2.5, -2.5]), high=jnp.array([4.0, 4.0]))
+    return Landscape(
+        cross_entropy,
+        part(slice(0, None, 2)),
+        part(slice(1, None, 2)),
+        origin=jnp.zeros((2, 2)),
+        basis=jnp.asarray(basis),
+        start=jnp.array([-1.5, 2.5]),
+        linear_head=True,
+        **corners,
+    )
+
+
+NAMES = ("quadratic", "logistic regression", "Rosenbrock", "few-shot digits")
+MAX_SHOTS = 10
+
+
+def landscape(
+    name: str, *, condition: float = 10.0, shots: int = 5, seed: int = 0
+) -> tuple[Landscape, Task | None]:
+    """A landscape by its name in `NAMES`; with its task where there is one.
+
+    **Raises** `ValueError` for another name.
+    """
+    if name == "quadratic":
+        return quadratic(condition), None
+    if name == "logistic regression":
+        return logistic(seed), None
+    if name == "Rosenbrock":
+        return rosenbrock(), None
+    if name == "few-shot digits":
+        return few_shot(shots, seed)
+    raise ValueError(f"There is no landscape {name!r}: choose one of {', '.join(NAMES)}.")
+
+
+def embed_digits(images: Float[Array, "n 8 8 1"]) -> Float[Array, "n 33"]:
+    """Principal components of the images of *other* classes (0 to 4), with a constant 1.
+
+    What a network learned on training classes is to a few-shot learner, in the simplest form:
+    32 whitened directions, scaled so that a feature vector is about four long.
+    """
+    mean, directions = _components()
+    flat = images.reshape(images.shape[0], -1)
+    scores = (flat - mean) @ directions
+    return jnp.concatenate([scores, jnp.ones((flat.shape[0], 1))], axis=1)
+
+
+@functools.cache
+def _components() -> tuple[np.ndarray, np.ndarray]:
+    images = load("digits", split="train").images.reshape(-1, 64) / 255
+    mean = images.mean(axis=0)
+    _, scales, directions = np.linalg.svd(images - mean, full_matrices=False)
+    spread = scales[:32] / np.sqrt(len(images))
+    return mean, directions[:32].T / (spread + 0.2) / 1.5
+
+
+@functools.lru_cache(maxsize=32)
+def few_shot(shots: int, seed: int) -> tuple[Landscape, Task]:
+    """A 5-way task of handwritten digits 5 to 9, and the plane its adaptation mostly runs in.
+
+    **Arguments:**
+
+    - `shots`: 1, 2, 5 or 10 labelled examples a class. Each is repeated to make ten rows a class,
+      which changes neither the mean loss nor its flow, so that every task has one shape and
+      choosing another compiles nothing.
+    - `seed`: which task.
+
+    **Returns** the landscape in W (5 × 33), and the task with its images.
+    """
+    if MAX_SHOTS % shots:
+        raise ValueError(f"shots must divide {MAX_SHOTS}: 1, 2, 5 or 10; got {shots}.")
+    dataset = load("digits", split="test")
+    task = eqx.filter_jit(FewShot(dataset, 5, MAX_SHOTS, 20).sample)(jax.random.key(seed))
+    images, labels = task.support
+    rows = np.arange(5)[:, None] * MAX_SHOTS + np.arange(MAX_SHOTS)[None] % shots
+    task = Task((images[rows.ravel()], labels[rows.ravel()]), task.query)
+    data, validation = ((embed_digits(x), y) for x, y in task)
+    W0 = jnp.zeros((5, data[0].shape[1]))
+    path = linear_flow(W0, *data, 100.0, ts=jnp.geomspace(0.01, 100.0, 60)).path
+    assert path is not None
+    flat = np.asarray(path).reshape(60, -1)
+    _, _, directions = np.linalg.svd(flat, full_matrices=False)
+    # Signs so that adaptation runs to the upper right.
+    directions = directions[:2] * np.where(flat[-1] @ directions[:2].T < 0, -1, 1)[:, None]
+    spots = flat @ directions.T
+    low, high = spots.min(axis=0), spots.max(axis=0)
+    margin = 0.35 * (high - low).max()
+    return Landscape(
+        cross_entropy,
+        data,
+        validation,
+        origin=W0,
+        basis=jnp.asarray(directions).reshape(2, *W0.shape),
+        start=jnp.zeros(2),
+        low=jnp.asarray(low - margin),
+        high=jnp.asarray(high + margin),
+        linear_head=True,
+    ), task
+
+
+@in_float64
+def opened(name: str, **settings: Any) -> tuple[Landscape, Task | None]:
+    """`landscape(...)` with NumPy arrays in double precision, for drawing."""
+    return landscape(name, **settings)
+
+
+@in_float64
+def surface(land: Landscape, xlim: tuple, ylim: tuple, points: int = 64) -> tuple:
+    """x, y and the loss on a grid: (points,), (points,), (y, x)."""
+    x, y = jnp.linspace(*xlim, points), jnp.linspace(*ylim, points)
+    return x, y, _surface(land, x, y)
+
+
+@eqx.filter_jit
+def _surface(land: Landscape, x: Array, y: Array) -> Array:
+    value = lambda a, b: land.at(land.embed(jnp.stack([a, b])))
+    return jax.vmap(lambda b: jax.vmap(lambda a: value(a, b))(x))(y)
+
+
+@in_float64
+def loss_at(land: Landscape, point: Array) -> Array:
+    """The loss at a point of the plane."""
+    return land.at(land.embed(jnp.asarray(point)))

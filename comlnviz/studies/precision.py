@@ -1,0 +1,18 @@
+"""Double precision for the small studies, without touching JAX's global configuration."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+
+def in_float64(function: Callable) -> Callable:
+    """Run `function` with 64-bit types, whatever the caller's setting; returns NumPy arrays."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with jax.enable_x64(True):
+            return jax.device_get(function(*args, **kwargs))
+
+    return wrapped

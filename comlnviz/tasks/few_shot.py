@@ -1,0 +1,63 @@
+"""N-way k-shot classification tasks drawn from a dataset."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray, UInt8
+
+from ..data import Dataset
+
+
+class Task(NamedTuple):
+    """A support set to adapt on and a query set to be judged on, each (inputs, one-hot labels)."""
+
+    support: tuple[Float[Array, "M *shape"], Float[Array, "M N"]]
+    query: tuple[Float[Array, "Q *shape"], Float[Array, "Q N"]]
+
+
+class FewShot(eqx.Module):
+    """Tasks of `ways` classes with `shots` labelled examples and `queries` to predict of each.
+
+    `sample` is a pure function of its key and works under `jit` and `vmap`. Images come scaled to
+    [0, 1], ordered by class.
+    """
+
+    images: UInt8[Array, "classes size height width channels"]
+    ways: int = eqx.field(static=True)
+    shots: int = eqx.field(static=True)
+    queries: int = eqx.field(static=True)
+
+    def __init__(self, dataset: Dataset, ways: int, shots: int, queries: int):
+        """**Raises** `ValueError` when the dataset is too small for such tasks."""
+        classes, size = dataset.images.shape[:2]
+        if min(ways, shots, queries) < 1:
+            raise ValueError(
+                f"ways, shots and queries must be at least 1; got {ways}, {shots}, {queries}."
+            )
+        if ways > classes:
+            raise ValueError(f"ways must be at most the {classes} classes there are; got {ways}.")
+        if shots + queries > size:
+            raise ValueError(
+                f"shots + queries must be at most the {size} images of a class; "
+                f"got {shots} + {queries}."
+            )
+        self.images = jnp.asarray(np.ascontiguousarray(dataset.images))
+        self.ways, self.shots, self.queries = ways, shots, queries
+
+    def sample(self, key: PRNGKeyArray) -> Task:
+        """One task: its classes, and which of their images, drawn without replacement."""
+        classes, size = self.images.shape[:2]
+        class_key, image_key = jax.random.split(key)
+        chosen = jax.random.permutation(class_key, classes)[: self.ways]
+        shuffle = lambda k: jax.random.permutation(k, size)[: self.shots + self.queries]
+        which = jax.vmap(shuffle)(jax.random.split(image_key, self.ways))
+        images = self.images[chosen[:, None], which].astype(float) / 255
+        labels = jnp.broadcast_to(
+            jnp.eye(self.ways)[:, None, :], (self.ways, self.shots + self.queries, self.ways)
+        )
+        flat = lambda x: x.reshape(-1, *x.shape[2:])
+        part = lambda s: (flat(images[:, s]), flat(labels[:, s]))
+        return Task(part(slice(self.shots)), part(slice(self.shots, None)))
