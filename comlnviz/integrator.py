@@ -66,7 +66,7 @@ class Integration(eqx.Module):
 
     final: PyTree
     path: PyTree | None
-    stats: dict[str, Array | None]
+    stats: dict[str, Any]
     ok: Bool[Array, ""]
 
 

@@ -1,5 +1,7 @@
 """What every inner loop returns."""
 
+from typing import Any
+
 import equinox as eqx
 from jaxtyping import Array, Bool, PyTree
 
@@ -20,5 +22,5 @@ class Solution(eqx.Module):
 
     params: PyTree
     path: PyTree | None
-    stats: dict[str, Array | None]
+    stats: dict[str, Any]
     ok: Bool[Array, "..."]

@@ -14,7 +14,8 @@ os.environ.update(runpy.run_path(str(ROOT / "comlnviz" / "cache.py"))["cache_env
 import jax
 from jaxtyping import install_import_hook
 
-install_import_hook("comlnviz", "beartype.beartype")
+# An int where a float is asked for is fine, as in Python's own typing rules.
+install_import_hook("comlnviz", "strict_types.check")
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")

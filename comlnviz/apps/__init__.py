@@ -1,7 +1,8 @@
 """Live figures for notebooks. Each displays itself."""
 
+from .backward_instability import BackwardInstability
 from .flow_explorer import FlowExplorer
 
-ALL = (FlowExplorer,)
+ALL = (FlowExplorer, BackwardInstability)
 
-__all__ = ["ALL", "FlowExplorer"]
+__all__ = ["ALL", "BackwardInstability", "FlowExplorer"]

@@ -1,4 +1,4 @@
-"""What every live figure shares: controls by name, coalesced redraws, messages, a static picture."""
+"""What every live figure shares: controls by name, coalesced redraws, a static picture."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from ..citations import citation
 from .canvas import FigureCanvas
+from .cells import close_earlier_in_this_cell
 from .scheduler import Coalescer
 
 _STYLE = """<style>
@@ -49,7 +50,8 @@ class AbstractApp(ABC):
         self._updates = Coalescer(self._refresh, self.canvas, self._on_error)
         for control in self.controls.values():
             control.observe(self._on_change, names="value")
-        self._refresh()
+        self._updates.request()
+        self._updates.flush()
         self.widget = widgets.VBox(
             [widgets.HTML(_STYLE), *self._arrange(), self.canvas, self._message, self._buttons()]
         )
@@ -103,17 +105,20 @@ class AbstractApp(ABC):
 
     def reset(self) -> None:
         """All controls back to their opening values."""
-        for name, value in self._defaults.items():
-            self.controls[name].value = value
+        self._set(self._defaults)
 
     def close(self) -> None:
         """Take the app off the page and free its figure."""
         self._updates.close()
-        self.widget.close_all() if False else self._close_tree(self.widget)
+        self._close_tree(self.widget)
 
     def _close_tree(self, widget: Any) -> None:
-        for child in getattr(widget, "children", ()):
-            self._close_tree(child)
+        # Layout and style are models of their own, which ipywidgets would keep.
+        parts = (getattr(widget, "layout", None), getattr(widget, "style", None))
+        for part in (*getattr(widget, "children", ()), *parts):
+            if isinstance(part, widgets.Widget):
+                self._close_tree(part)
+        widget.unobserve_all()
         widget.close()
 
     def save(self, path: str | Path) -> Path:
@@ -131,6 +136,7 @@ class AbstractApp(ABC):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
         """The live widget, and beside it a picture that needs no kernel, with its description."""
+        close_earlier_in_this_cell(self)
         self._updates.flush()
         data = dict(self.widget._repr_mimebundle_() or {})
         data["image/png"] = base64.b64encode(self.canvas.png()).decode()
@@ -139,7 +145,8 @@ class AbstractApp(ABC):
 
     # ------------------------------------------------------------------ wiring
     def _set(self, values: dict[str, Any]) -> None:
-        for name, value in values.items():
+        # The problem first: choosing it moves other controls, which the values then override.
+        for name, value in sorted(values.items(), key=lambda item: item[0] != "problem"):
             if name not in self.controls:
                 names = ", ".join(self.controls)
                 raise ValueError(
@@ -163,13 +170,19 @@ class AbstractApp(ABC):
     def _on_error(self, error: Exception) -> None:
         """The last good picture stays, marked as stale, with the reason in a sentence."""
         self.canvas.add_class("comlnviz-stale")
-        sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        sentence = (str(error).strip().splitlines() or [""])[0]
+        if not isinstance(error, ValueError | RuntimeError | OSError):
+            sentence = f"unexpected {type(error).__name__}: {sentence}"
         self._say(f"The picture is of an earlier state: {sentence}")
 
     def _say(self, sentence: str) -> None:
         value = f"⚠ {html.escape(sentence)}" if sentence else ""
         if self._message.value != value:
             self._message.value = value
+
+    def _tell(self, sentence: str) -> None:
+        """News that is no warning."""
+        self._message.value = html.escape(sentence)
 
     def _busy(self, what: str) -> None:
         """Tell the reader before something slow; the next `_say` takes it away."""
@@ -212,48 +225,13 @@ class AbstractApp(ABC):
         self._text.layout.display = "block" if self._shown else "none"
 
     def _save_here(self) -> None:
-        name, number = type(self).__name__, 1
-        while Path(f"{name}-{number}.png").exists():
-            number += 1
-        path = self.save(f"{name}-{number}.png")
-        self._message.value = f"Saved as {html.escape(str(path.resolve()))}."
+        path = self.save(unused_name(type(self).__name__, ".png"))
+        self._tell(f"Saved as {path.resolve()}.")
 
 
-def log_slider(label: str, low: float, high: float, value: float, tooltip: str) -> Any:
-    """A slider over powers of ten; `low` and `high` are exponents."""
-    return widgets.FloatLogSlider(
-        value=value, base=10, min=low, max=high, step=0.02, **_common(label, tooltip)
-    )
-
-
-def slider(label: str, low: float, high: float, step: float, value: float, tooltip: str) -> Any:
-    """A linear slider."""
-    return widgets.FloatSlider(
-        value=value, min=low, max=high, step=step, readout_format=".2f", **_common(label, tooltip)
-    )
-
-
-def choice(label: str, options: Any, value: Any, tooltip: str) -> Any:
-    """A drop-down list."""
-    return widgets.Dropdown(options=options, value=value, **_common(label, tooltip))
-
-
-def steps(label: str, options: Any, value: Any, tooltip: str) -> Any:
-    """A slider over a few named values."""
-    return widgets.SelectionSlider(options=options, value=value, **_common(label, tooltip))
-
-
-def _common(label: str, tooltip: str) -> dict[str, Any]:
-    layout = widgets.Layout(width="315px")
-    return dict(
-        description=label, tooltip=tooltip, layout=layout, style={"description_width": "95px"}
-    )
-
-
-def rows(controls: dict[str, Any], per_row: int = 3) -> list[Any]:
-    """The controls in rows, wrapping on a narrow page."""
-    items = list(controls.values())
-    wrap = widgets.Layout(flex_flow="row wrap")
-    return [
-        widgets.HBox(items[i : i + per_row], layout=wrap) for i in range(0, len(items), per_row)
-    ]
+def unused_name(stem: str, suffix: str) -> Path:
+    """stem-1.suffix here, or the first number that would overwrite nothing."""
+    number = 1
+    while Path(f"{stem}-{number}{suffix}").exists():
+        number += 1
+    return Path(f"{stem}-{number}{suffix}")

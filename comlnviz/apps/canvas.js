@@ -179,25 +179,22 @@ function dragTarget(model, index, [left, top, width, height, label], waiting) {
   target.style.cssText =
     `position:absolute;left:${100 * left}%;top:${100 * top}%;width:${100 * width}%;` +
     `height:${100 * height}%;cursor:crosshair;touch-action:none`;
-  let at = [0.5, 0.5], fresh = false, asked = false;
+  // What to say with the next frame: where the pointer is, or how far the arrow keys have led.
+  let next = null, asked = false;
 
   function flush() {
     asked = false;
-    if (!fresh || !target.isConnected) return;
+    if (!next || !target.isConnected) return;
     if (waiting.busy()) { ask(); return; }
-    fresh = false;
     waiting.start();
-    model.send({ kind: "pointer", target: index, x: at[0], y: at[1] });
+    model.send({ kind: "pointer", target: index, ...next });
+    next = null;
   }
   function ask() { if (!asked) { asked = true; requestAnimationFrame(flush); } }
-  function move(x, y) {
-    at = [x, y].map((v) => Math.min(1, Math.max(0, v)));
-    fresh = true;
-    ask();
-  }
   function follow(event) {
     const box = target.getBoundingClientRect();
-    move((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+    next = { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
+    ask();
   }
   target.addEventListener("pointerdown", (event) => {
     if (event.button) return;
@@ -208,12 +205,14 @@ function dragTarget(model, index, [left, top, width, height, label], waiting) {
     if (target.hasPointerCapture(event.pointerId)) follow(event);
   });
   target.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    if (!(event.key in step)) return;
+    const [right, up] =
+      { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [];
+    if (up === undefined) return;
     event.preventDefault();
     event.stopPropagation(); // the notebook would leave the cell
-    const far = event.shiftKey ? 0.1 : 0.01;
-    move(at[0] + far * step[event.key][0], at[1] + far * step[event.key][1]);
+    const far = event.shiftKey ? 0.1 : 0.01, before = next?.x === undefined ? next : null;
+    next = { right: (before?.right ?? 0) + far * right, up: (before?.up ?? 0) + far * up };
+    ask();
   });
   return target;
 }

@@ -16,6 +16,7 @@ import io
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,30 @@ _LOSSLESS: dict[str, Any] = (
     if features.check("webp")  # half of PNG's time to encode, and smaller
     else {"format": "png", "compress_level": 1}
 )
+
+
+@dataclass
+class _Drag:
+    """Axes in which something follows the pointer; `place` is a share of them, from below left."""
+
+    axes: Axes
+    callback: Callable[[float, float], None]
+    label: str
+    at: Callable[[], tuple[Any, Any]] | None
+    place: tuple[float, float] = (0.5, 0.5)
+
+    def move(self, right: float, up: float) -> None:
+        self.place = min(max(right, 0.0), 1.0), min(max(up, 0.0), 1.0)
+        pixel = self.axes.transAxes.transform(self.place)
+        x, y = self.axes.transData.inverted().transform(pixel)
+        self.callback(float(x), float(y))
+
+    def step(self, right: float, up: float) -> None:
+        if self.at is not None:
+            pixel = self.axes.transData.transform(self.at())
+            x, y = self.axes.transAxes.inverted().transform(pixel)
+            self.place = float(x), float(y)
+        self.move(self.place[0] + right, self.place[1] + up)
 
 
 class FigureCanvas(anywidget.AnyWidget):
@@ -79,7 +104,7 @@ class FigureCanvas(anywidget.AnyWidget):
         self._agg = FigureCanvasAgg(figure)
         self._dpi = figure.dpi
         self._layout_engine = figure.get_layout_engine()
-        self._drags: list[tuple[Axes, Callable[[float, float], None], str]] = []
+        self._drags: list[_Drag] = []
         self._recorder = RecordingRenderer(self._agg.get_renderer())
         self._outdated, self._drawing = True, False
         self._number, self._sent = 0, OrderedDict[int, float]()
@@ -127,16 +152,21 @@ class FigureCanvas(anywidget.AnyWidget):
         return self._seen
 
     def make_draggable(
-        self, axes: Axes, callback: Callable[[float, float], None], label: str = ""
+        self,
+        axes: Axes,
+        callback: Callable[[float, float], None],
+        label: str = "",
+        at: Callable[[], tuple[Any, Any]] | None = None,
     ) -> None:
         """Call `callback(x, y)`, in data coordinates, while the reader presses or drags in `axes`.
 
-        With the keyboard: Tab to the axes, then arrow keys. Points come no faster than pictures are
-        painted, the newest wins. The callback refreshes what it changes. `label` says what is
-        dragged to readers who do not see it.
+        Points come no faster than pictures are painted, the newest wins. The callback refreshes
+        what it changes. With the keyboard: Tab to the axes, then arrow keys, with Shift ten times
+        as far, from where the last point was or from where `at()` says that it is now. `label`
+        names what is dragged for readers who do not see it.
         """
-        self._drags = [drag for drag in self._drags if drag[0] is not axes]
-        self._drags.append((axes, callback, label or axes.get_title() or "axes"))
+        self._drags = [drag for drag in self._drags if drag.axes is not axes]
+        self._drags.append(_Drag(axes, callback, label or axes.get_title() or "axes", at))
         self._place_targets()
 
     def relayout(self) -> None:
@@ -150,6 +180,7 @@ class FigureCanvas(anywidget.AnyWidget):
         out = io.BytesIO()
         # Saving includes the animated artists of axes, yet not those of the figure itself.
         hidden = [artist for artist in self.figure.get_children() if artist.get_animated()]
+        outdated = self._outdated or self.figure.stale
         for artist in hidden:
             artist.set_animated(False)
         try:
@@ -157,6 +188,8 @@ class FigureCanvas(anywidget.AnyWidget):
         finally:
             for artist in hidden:
                 artist.set_animated(True)
+        # All is put back as it was, so the background on the page is as good as before.
+        self._outdated, self.figure.stale = outdated, False
         return out.getvalue()
 
     def close(self) -> None:
@@ -196,15 +229,15 @@ class FigureCanvas(anywidget.AnyWidget):
     def _place_targets(self) -> None:
         whole = self.figure.bbox
         targets = []
-        for axes, _, label in self._drags:
-            box = axes.get_window_extent()
+        for drag in self._drags:
+            box = drag.axes.get_window_extent()
             share = (
                 box.x0 / whole.width,
                 1 - box.y1 / whole.height,
                 box.width / whole.width,
                 box.height / whole.height,
             )
-            targets.append([*(round(float(part), 5) for part in share), label])
+            targets.append([*(round(float(part), 5) for part in share), drag.label])
         self._targets = targets
 
     def _receive(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
@@ -216,10 +249,11 @@ class FigureCanvas(anywidget.AnyWidget):
         elif kind == "page":
             self._adapt(bool(content["dark"]), float(content["ratio"]))
         elif kind == "pointer":
-            axes, callback, _ = self._drags[int(content["target"])]
-            pixel = axes.transAxes.transform((float(content["x"]), 1 - float(content["y"])))
-            x, y = axes.transData.inverted().transform(pixel)
-            callback(float(x), float(y))
+            drag = self._drags[int(content["target"])]
+            if "x" in content:
+                drag.move(float(content["x"]), 1 - float(content["y"]))
+            else:
+                drag.step(float(content["right"]), float(content["up"]))
 
     def _acknowledge(self, number: int) -> None:
         sent = self._sent.get(number)

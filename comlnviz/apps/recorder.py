@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -25,21 +25,21 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D, Transform
 
-from comlnviz.apps.operations import (
-    IMAGE,
-    MARKERS,
-    MASK,
-    PATH,
-    Operations,
-    Style,
-    css,
-    css_all,
+from comlnviz.apps.operations import IMAGE, MARKERS, MASK, PATH, Operations, Style, css_all
+from comlnviz.apps.pixels import (
+    FAR,
+    cleaned,
+    cropped,
+    face,
+    flipped,
+    rectilinear,
+    rounded,
+    stroke,
+    stroke_style,
+    text_mask,
 )  # fmt: skip
-from comlnviz.apps.raster import cropped, text_mask
 
 Number = Any  # int, float or one of NumPy's: matplotlib passes what it has
-_CAPS = {"butt": "butt", "round": "round", "projecting": "square"}
-_FAR = 1e6  # canvas and Agg both lose precision beyond; a diverged curve may well get there
 _TILES = 64  # texts kept rendered
 
 
@@ -111,18 +111,18 @@ class RecordingRenderer(RendererBase):
         """Record a path: line, polygon, or both."""
         if gc.get_hatch():
             return self._through_agg(lambda agg: agg.draw_path(gc, path, transform, rgbFace))
-        stroke = _stroke(gc)
-        shape = self._cleaned(
+        outline = stroke(gc)
+        shape = cleaned(
             path,
-            _flipped(transform, self.height),
+            flipped(transform, self.height),
             snap=gc.get_snap(),
-            stroke_width=self.points_to_pixels(gc.get_linewidth()) if stroke else 0.0,
+            stroke_width=self.points_to_pixels(gc.get_linewidth()) if outline else 0.0,
             # A filled outline must stay whole; so says Agg, too.
             clip=None if rgbFace is not None else (-1, -1, self.width + 1, self.height + 1),
             simplify=path.should_simplify and rgbFace is None,
             sketch=gc.get_sketch_params(),
         )
-        style = (PATH, _face(gc, rgbFace), stroke, *self._stroke_style(gc))
+        style = (PATH, face(gc, rgbFace), outline, *self._stroke_style(gc))
         self.operations.path(style, *shape)
 
     def draw_markers(
@@ -138,15 +138,15 @@ class RecordingRenderer(RendererBase):
         if path.codes is not None and (np.asarray(path.codes) > Path.LINETO).any():
             return super().draw_markers(gc, marker_path, marker_trans, path, trans, rgbFace)
         snap = gc.get_snap()
-        matrix = _flipped(marker_trans, 0)
-        shape, codes = self._cleaned(
+        matrix = flipped(marker_trans, 0)
+        shape, codes = cleaned(
             marker_path, matrix, snap=snap, stroke_width=self.points_to_pixels(gc.get_linewidth())
         )
-        if not (snap or (snap is None and _rectilinear(marker_path, matrix))):
+        if not (snap or (snap is None and rectilinear(marker_path, matrix))):
             shape = shape + 0.5
-        positions = np.floor(_flipped(trans, self.height).transform(path.vertices) + 0.5)
-        positions = positions[(np.abs(positions) < _FAR).all(axis=1)]
-        style = (MARKERS, _face(gc, rgbFace), _stroke(gc), *self._stroke_style(gc))
+        positions = np.floor(flipped(trans, self.height).transform(path.vertices) + 0.5)
+        positions = positions[(np.abs(positions) < FAR).all(axis=1)]
+        style = (MARKERS, face(gc, rgbFace), stroke(gc), *self._stroke_style(gc))
         self.operations.markers(style, shape, codes, positions)
 
     def draw_path_collection(
@@ -175,16 +175,16 @@ class RecordingRenderer(RendererBase):
         transform = master_transform
         if len(all_transforms):
             transform = Affine2D(all_transforms[0]) + master_transform
-        shape, codes = self._cleaned(paths[0], _flipped(transform, 0))
-        positions = _flipped(offset_trans, self.height).transform(np.asarray(offsets, float))
-        positions[~(np.abs(positions) < _FAR).all(axis=1)] = np.nan  # kept: colours go by place
+        shape, codes = cleaned(paths[0], flipped(transform, 0))
+        positions = flipped(offset_trans, self.height).transform(np.asarray(offsets, float))
+        positions[~(np.abs(positions) < FAR).all(axis=1)] = np.nan  # kept: colours go by place
         one = self.new_gc()
         one.copy_properties(gc)
         if len(linestyles):
             one.set_dashes(*linestyles[0])
         fills = css_all(facecolors) or None
         strokes = css_all(edgecolors) if len(linewidths) else ()
-        widths = tuple(_rounded(self.points_to_pixels(w)) for w in linewidths)
+        widths = tuple(rounded(self.points_to_pixels(w)) for w in linewidths)
         style = (MARKERS, fills, strokes or None, widths or 0.0, *self._stroke_style(one)[1:])
         self.operations.markers(style, shape, codes, positions)
 
@@ -209,7 +209,7 @@ class RecordingRenderer(RendererBase):
         while len(self._tiles) > _TILES:
             self._tiles.popitem(last=False)
         dx, dy, mask = tile
-        style = (MASK, _face(gc, gc.get_rgb()), None, *self._stroke_style(gc))
+        style = (MASK, face(gc, gc.get_rgb()), None, *self._stroke_style(gc))
         self.operations.image(style, left + dx, top + dy, mask)
 
     def draw_tex(
@@ -237,37 +237,8 @@ class RecordingRenderer(RendererBase):
 
     # Helpers
 
-    def _cleaned(
-        self, path: Path, transform: Affine2D, **options: Any
-    ) -> tuple[np.ndarray, np.ndarray]:
-        clean = path.cleaned(transform, remove_nans=True, curves=True, **options)
-        vertices, codes = np.asarray(clean.vertices), np.asarray(clean.codes)
-        return np.clip(vertices[:-1], -_FAR, _FAR), codes[:-1]  # the last is STOP
-
     def _stroke_style(self, gc: GraphicsContextBase) -> Style:
-        """Line width, dashes, offset, cap, join, clip rectangle, clip path."""
-        offset, dashes = gc.get_dashes()
-        scale = self.points_to_pixels(1.0)
-        clip = gc.get_clip_rectangle()
-        rectangle = None
-        if clip is not None:  # rounded as Agg does, so that the edge of the axes stays sharp
-            x0, x1 = (math.floor(v + 0.5) for v in (clip.x0, clip.x1))
-            y0, y1 = (math.floor(self.height - v + 0.5) for v in (clip.y1, clip.y0))
-            rectangle = (x0, y0, x1 - x0, y1 - y0)
-        path, transform = cast(Any, gc.get_clip_path())
-        outline = None
-        if path is not None:
-            points, codes = self._cleaned(path, _flipped(transform, self.height))
-            outline = (tuple(np.round(points, 2).ravel().tolist()), tuple(codes.tolist()))
-        return (
-            _rounded(gc.get_linewidth() * scale),
-            () if dashes is None else tuple(_rounded(d * scale) for d in cast(Any, dashes)),
-            _rounded((offset or 0) * scale),
-            _CAPS[str(gc.get_capstyle())],
-            str(gc.get_joinstyle()),
-            rectangle,
-            outline,
-        )
+        return stroke_style(gc, self.points_to_pixels(1.0), self.height)
 
     def _through_agg(self, draw: Callable[[RendererAgg], None]) -> None:
         """Let Agg draw what canvas has no word for (hatches, smooth triangles)."""
@@ -276,38 +247,3 @@ class RecordingRenderer(RendererBase):
         x, y, pixels = cropped(np.asarray(agg.buffer_rgba()))
         style = (IMAGE, None, None, *self._stroke_style(self.new_gc()))
         self.operations.image(style, x, y, pixels)
-
-
-def _flipped(transform: Transform, height: Number) -> Affine2D:
-    """Follow `transform` by the change to pixels counted from the top."""
-    matrix = np.array(transform.get_matrix(), float)
-    matrix[1] *= -1
-    matrix[1, 2] += height
-    return Affine2D(matrix)
-
-
-def _rectilinear(path: Path, transform: Affine2D) -> bool:
-    """Whether Agg would snap this path unasked: few vertices, horizontal and vertical edges."""
-    vertices, codes = np.asarray(path.vertices), cast(Any, path.codes)
-    if len(vertices) > 1024 or (codes is not None and np.isin(codes, (3, 4)).any()):
-        return False
-    steps = np.abs(np.diff(transform.transform(vertices), axis=0))
-    if codes is not None:  # the vertex of CLOSEPOLY has no place; edges lead to MOVETO from nowhere
-        steps = steps[(codes[1:] == Path.LINETO)]
-    return bool((steps.min(axis=1, initial=math.inf) < 1e-4).all())
-
-
-def _rounded(value: Number) -> float:
-    return round(float(value), 3)
-
-
-def _stroke(gc: GraphicsContextBase) -> str | None:
-    return css(gc.get_rgb()) if gc.get_linewidth() else None
-
-
-def _face(gc: GraphicsContextBase, rgb: Any) -> str | None:
-    if rgb is None:
-        return None
-    if len(rgb) == 3 or gc.get_forced_alpha():
-        rgb = (*rgb[:3], gc.get_alpha())
-    return css(rgb)

@@ -1,6 +1,7 @@
 """Handwritten digits, embedded in scikit-learn: nothing to download."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def load(name: str, *, split: str = "train") -> Dataset:
         raise ValueError(f"split must be 'train' or 'test'; got {split!r}.")
     from sklearn.datasets import load_digits
 
-    bunch = load_digits()
+    bunch: Any = load_digits()
     by_class = [bunch.images[bunch.target == c] for c in _SPLITS[split]]
     size = min(len(images) for images in by_class)
     stacked = np.stack([images[:size] for images in by_class])

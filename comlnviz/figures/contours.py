@@ -1,5 +1,7 @@
 """Level sets of a surface as one line, cheap enough to move with a slider."""
 
+from typing import Any
+
 import numpy as np
 from contourpy import contour_generator
 from jaxtyping import Float
@@ -13,5 +15,7 @@ def level_lines(
     levels = low + (high - low) * np.linspace(0, 1, 14)[1:-1] ** 2.5
     generator = contour_generator(x, y, z)
     gap = np.full((1, 2), np.nan)
-    pieces = [p for level in levels for piece in generator.lines(level) for p in (piece, gap)]
+    pieces: list[Any] = [
+        p for level in levels for line in generator.lines(level) for p in (line, gap)
+    ]
     return np.concatenate(pieces) if pieces else gap

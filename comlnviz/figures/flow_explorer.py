@@ -1,14 +1,25 @@
 """Descent against flow: paths on the loss, curves against time, what the learner says."""
 
+from typing import Any
+
 import numpy as np
-from matplotlib.collections import LineCollection
 from matplotlib.text import Text
 
 from ..studies.descent_and_flow import Record
 from .contours import level_lines
-from .style import COLOURS, GREEN, VERMILLION, animate, apply_theme, label_axes, new_figure
+from .style import (
+    COLOURS,
+    GREEN,
+    VERMILLION,
+    animate,
+    apply_theme,
+    frame_equally,
+    label_axes,
+    new_figure,
+    settle,
+)
 
-PICTURES = (4, 8)  # rows and columns of query images
+PICTURES = (5, 9)  # of query images: a row a class
 _MOST_DOTS = 200
 
 
@@ -16,7 +27,9 @@ class FlowFigure:
     """The figure of FlowExplorer. Feed it with `show_landscape`, `show_pictures`, `show`."""
 
     def __init__(self) -> None:
-        self.figure = new_figure(9.8, 5.3)
+        self.figure = new_figure(9.8, 5.4)
+        self._shown: np.ndarray | None = None
+        settle(self.figure, bottom=0.085)
         grid = self.figure.add_gridspec(2, 2, width_ratios=[1.25, 1], height_ratios=[1, 1.05])
         self.plane = self.figure.add_subplot(grid[:, 0])
         self.curves = self.figure.add_subplot(grid[0, 1])
@@ -27,11 +40,13 @@ class FlowFigure:
         self._make_work()
         self._make_pictures()
         self.set_theme(False)
+        # The layout is settled once: axes that jump about while a slider moves cannot be read.
+        self.figure.draw_without_rendering()
+        self.figure.set_layout_engine("none")
 
     # ------------------------------------------------------------------ artists, made once
     def _make_plane(self) -> None:
-        label_axes(self.plane, "", "", "")
-        self.plane.set_aspect("equal", adjustable="datalim")
+        label_axes(self.plane, " ", " ", " ")
         (self.levels,) = self.plane.plot([], [], lw=0.8, alpha=0.55)
         (self.flow,) = self.plane.plot([], [], color=COLOURS["flow"], lw=5, alpha=0.55)
         (self.descent,) = self.plane.plot(
@@ -41,22 +56,26 @@ class FlowFigure:
             [], [], color=COLOURS["solver"], lw=1.5, marker="s", ms=4, mfc="none", mew=1.3
         )
         (self.start,) = self.plane.plot([], [], marker="o", ms=10, mfc="none", mew=2, ls="")
-        self.readout = self.plane.text(
-            0.0, -0.1, "", transform=self.plane.transAxes, va="top", fontsize=9, linespacing=1.5
-        )
+        self.readout = self.figure.text(0.012, 0.012, "", fontsize=9, linespacing=1.5)
         animate(self.levels, self.flow, self.descent, self.steps, self.start, self.readout)
-        self.key = [
-            self.plane.text(x, 1.015, text, transform=self.plane.transAxes, color=colour, **font)
-            for x, text, colour, font in (
-                (0.0, "━ gradient flow", COLOURS["flow"], dict(fontsize=10, weight="bold")),
-                (0.30, "□ the solver's steps", COLOURS["solver"], dict(fontsize=10)),
-                (0.64, "● gradient descent", COLOURS["descent"], dict(fontsize=10)),
+        for x, text, key, weight in (
+            (0.0, "━ gradient flow", "flow", "bold"),
+            (0.30, "□ the solver's steps", "solver", "normal"),
+            (0.64, "● gradient descent", "descent", "normal"),
+        ):
+            self.plane.text(
+                x,
+                1.015,
+                text,
+                transform=self.plane.transAxes,
+                color=COLOURS[key],
+                fontsize=10,
+                weight=weight,
             )
-        ]
 
     def _make_curves(self) -> None:
         axes = self.curves
-        label_axes(axes, "loss along the way", "t  (time, log)", "loss")
+        label_axes(axes, "", "t  (time, log)", "loss (full)")
         axes.set(xscale="log", xlim=(1e-2, 100), ylim=(0, 1.05))
         axes.grid(True, lw=0.6)
         (self.loss_flow,) = axes.plot([], [], color=COLOURS["flow"], lw=2.5)
@@ -64,8 +83,8 @@ class FlowFigure:
         (self.query_loss,) = axes.plot([], [], color=COLOURS["flow"], lw=1.5, ls="--")
         (self.accuracy,) = axes.plot([], [], color=COLOURS["flow"], lw=1.5, ls=":")
         (self.now,) = axes.plot([], [], lw=1, ls="-")
-        corner = dict(transform=axes.transAxes, fontsize=8, va="top")
-        self.accuracy_label = axes.text(0.02, 0.97, "", **corner)
+        above: dict[str, Any] = dict(transform=axes.transAxes, fontsize=8, ha="right")
+        self.accuracy_label = axes.text(1.0, 1.02, "", **above)
         animate(self.loss_flow, self.loss_descent, self.query_loss, self.accuracy, self.now)
         animate(self.accuracy_label)
 
@@ -85,15 +104,21 @@ class FlowFigure:
         axes.set_title("query images, and what the learner says", fontsize=10, loc="left")
         axes.set_axis_off()
         rows, columns = PICTURES
-        self.mosaic = axes.imshow(np.zeros((rows * 10, columns * 10)), cmap="gray_r", vmin=0, vmax=1)
+        self.mosaic = axes.imshow(
+            np.zeros((rows * 10, columns * 10)), cmap="gray_r", vmin=0, vmax=1
+        )
         corners = [(10 * c + 0.2, 10 * r + 0.2) for r in range(rows) for c in range(columns)]
-        boxes = [np.add([[0, 0], [8.6, 0], [8.6, 8.6], [0, 8.6], [0, 0]], at) for at in corners]
-        self.frames = LineCollection(boxes, linewidths=2)
-        axes.add_collection(self.frames)
-        text = dict(fontsize=7.5, weight="bold", ha="right", va="bottom", color=VERMILLION)
+        gap = [np.nan, np.nan]
+        square = np.array([[0, 0], [8.6, 0], [8.6, 8.6], [0, 8.6], [0, 0], gap])
+        self.boxes = np.stack([square + at for at in corners])
+        (self.right,) = axes.plot([], [], color=GREEN, lw=2)
+        (self.wrong,) = axes.plot([], [], color=VERMILLION, lw=2)
+        text: dict[str, Any] = dict(
+            fontsize=8, weight="bold", ha="right", va="bottom", color=VERMILLION
+        )
         self.said = [axes.text(x + 8.4, y + 8.6, "", **text) for x, y in corners]
         axes.set(xlim=(-0.5, columns * 10 - 0.8), ylim=(rows * 10 - 0.8, -0.5))
-        animate(self.frames, *self.said)
+        animate(self.right, self.wrong, *self.said)
 
     # ------------------------------------------------------------------ feeding
     def set_theme(self, dark: bool) -> None:
@@ -106,23 +131,22 @@ class FlowFigure:
         self.mosaic.set_cmap("gray" if dark else "gray_r")
 
     def frame(self, low: np.ndarray, high: np.ndarray) -> tuple[tuple, tuple]:
-        """Set the plane's limits to show the corners; the limits as they end up."""
-        self.plane.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-        self.plane.apply_aspect()
-        return self.plane.get_xlim(), self.plane.get_ylim()
+        """See `style.frame_equally`."""
+        return frame_equally(self.plane, low, high)
 
     def show_landscape(self, x: np.ndarray, y: np.ndarray, z: np.ndarray, names: tuple) -> None:
         """Draw the level sets; `names` are the axis labels."""
         self.levels.set_data(*level_lines(x, y, z).T)
         if (self.plane.get_xlabel(), self.plane.get_ylabel()) != names:
-            self.plane.set_xlabel(names[0], fontsize=8, loc="right", labelpad=-1)
-            self.plane.set_ylabel(names[1], fontsize=8)
+            self.plane.set(xlabel=names[0], ylabel=names[1])
 
     def show_pictures(self, images: np.ndarray | None) -> None:
         """Lay out query images (n, 8, 8), or none: then the work panel shows."""
-        self.pictures.set_visible(images is not None)
-        self.work.set_visible(images is None)
-        if images is not None:
+        if self.pictures.get_visible() != (images is not None):
+            self.pictures.set_visible(images is not None)
+            self.work.set_visible(images is None)
+        if images is not None and images is not self._shown:
+            self._shown = images
             rows, columns = PICTURES
             tiles = np.zeros((rows, 10, columns, 10))
             tiles[:, 1:9, :, 1:9] = images.reshape(rows, columns, 8, 8).transpose(0, 2, 1, 3)
@@ -130,7 +154,8 @@ class FlowFigure:
 
     def show_answers(self, names: list[str], right: np.ndarray) -> None:
         """Frame each picture green or vermillion; write the answer where it is wrong."""
-        self.frames.set_edgecolors([GREEN if r else VERMILLION for r in right])
+        for line, which in ((self.right, right), (self.wrong, ~right)):
+            line.set_data(*self.boxes[which].reshape(-1, 2).T)
         for text, name, r in zip(self.said, names, right, strict=True):
             text.set_text("" if r else name)
 
@@ -150,14 +175,15 @@ class FlowFigure:
         self.accuracy.set_data(record.flow_t[1:], record.query_accuracy[1:] * top_loss)
         self.now.set_data([T, T], [0, top_loss])
         self.accuracy_label.set_text(
-            f"full: support loss   dashed: query loss {record.query_loss[-1]:.2f}\n"
-            f"dotted: query accuracy {100 * record.query_accuracy[-1]:.0f}%"
+            f"on queries: loss {record.query_loss[-1]:.2f} (dashed), "
+            f"accuracy {100 * record.query_accuracy[-1]:.0f}% (dotted)"
             if few_shot
-            else "full: loss   dashed: validation loss"
+            else f"validation loss {record.query_loss[-1]:.2f} (dashed)"
         )
-        if self.curves.get_ylim()[1] != top_loss * 1.02:
-            self.curves.set_ylim(0, top_loss * 1.02)
-        self.present.set_data([record.evaluations or np.nan], [record.error])
+        if self.curves.get_ylim()[1] != top_loss:
+            self.curves.set_ylim(0, top_loss)
+        work = np.nan if record.evaluations is None else float(record.evaluations)
+        self.present.set_data([work], [float(record.error)])
 
     def show_kept(self, points: list[tuple[float, float, str]]) -> None:
         """The reader's own work-and-error points: (evaluations, error, solver)."""

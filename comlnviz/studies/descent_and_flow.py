@@ -70,27 +70,23 @@ def study(
     """
     land, _ = landscape(problem, condition=condition, shots=shots, seed=seed)
     # Arrays are traced: a slider over them compiles nothing. A Python number would be a constant.
-    numbers = map(jnp.asarray, (start, T, alpha, tolerance, step))
-    return _compute(land, *numbers, solver=get_solver(solver))
+    traced = (jnp.asarray(start), *(jnp.asarray(x) for x in (T, alpha, tolerance, step)))
+    return _compute(land, traced, get_solver(solver))
 
 
 @eqx.filter_jit
-def _compute(
-    land: Landscape,
-    start: Array,
-    T: Array,
-    alpha: Array,
-    tolerance: Array,
-    step: Array,
-    solver: diffrax.AbstractSolver,
-) -> Record:
+def _compute(land: Landscape, traced: tuple[Array, ...], solver: diffrax.AbstractSolver) -> Record:
+    start, T, alpha, tolerance, step = traced
     params = land.embed(start)
 
     # The flow as exactly as can be had, at times that are dense near 0 where it is fastest.
     ts = T * jnp.linspace(0, 1, POINTS) ** 3
-    tight = dict(solver="dopri8", rtol=1e-9, atol=1e-9, ts=ts, max_steps=MAX_STEPS, throw=False)
+    tight: dict[str, Any] = dict(
+        solver="dopri8", rtol=1e-9, atol=1e-9, ts=ts, max_steps=MAX_STEPS, throw=False
+    )
     if land.linear_head:
-        flow = linear_flow(params, *land.data, T, **tight)
+        features, labels = land.data
+        flow = linear_flow(params, features, labels, T, **tight)
     else:
         flow = gradient_flow(land.loss, params, land.data, T, **tight)
     assert flow.path is not None
@@ -104,9 +100,10 @@ def _compute(
         land.loss, params, land.data, MAX_DESCENT, optimizer=optax.sgd(alpha), path=True
     )
     descent_t = alpha * jnp.arange(MAX_DESCENT + 1)
-    # Half a step of slack, so that T = kα shows k steps whatever the rounding.
+    # A little slack, so that T = kα shows k steps whatever the rounding.
     shown = descent_t <= T * (1 + 1e-9)
     hide = lambda x: jnp.where(shown.reshape(-1, *[1] * (x.ndim - 1)), x, jnp.nan)
+    assert descent.path is not None
     losses = jax.vmap(land.at)
 
     query = jax.vmap(lambda p: _query(land, p))(flow.path)

@@ -2,19 +2,21 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from ..data import load
 from ..inner import linear_flow
 from ..models import cross_entropy
 from ..tasks import FewShot, Task
 from .precision import in_float64
+
+Numbers = Array | np.ndarray
 
 
 class Landscape(eqx.Module):
@@ -34,16 +36,16 @@ class Landscape(eqx.Module):
     loss: Callable[[PyTree, PyTree], Float[Array, ""]] = eqx.field(static=True)
     data: PyTree
     validation: PyTree
-    origin: Float[Array, "*P"]
-    basis: Float[Array, "2 *P"]
-    start: Float[Array, "2"]
-    low: Float[Array, "2"]
-    high: Float[Array, "2"]
+    origin: Float[Numbers, "*P"]
+    basis: Float[Numbers, "2 *P"]
+    start: Float[Numbers, "2"]
+    low: Float[Numbers, "2"]
+    high: Float[Numbers, "2"]
     linear_head: bool = eqx.field(static=True, default=False)
 
-    def embed(self, point: Float[Array, "2"]) -> Float[Array, "*P"]:
+    def embed(self, point: Float[Numbers, "2"]) -> Float[Array, "..."]:
         """The parameters at a point of the plane."""
-        return self.origin + jnp.tensordot(point, self.basis, axes=1)
+        return jnp.asarray(self.origin) + jnp.tensordot(point, self.basis, axes=1)
 
     def project(self, params: Float[Array, "..."]) -> Float[Array, "*n 2"]:
         """The point of the plane nearest to the parameters; leading axes are kept."""
@@ -56,9 +58,18 @@ class Landscape(eqx.Module):
         return self.loss(params, self.data)
 
 
-def _plane(low, high, start):
-    at = lambda p: jnp.asarray(p, float)
-    return dict(origin=jnp.zeros(2), basis=jnp.eye(2), start=at(start), low=at(low), high=at(high))
+class Queries(NamedTuple):
+    """The images a few-shot learner is asked about."""
+
+    images: Float[Array, "Q 8 8"]
+    labels: Int[Array, " Q"]
+    names: tuple[str, ...]
+
+
+def _plane(low: tuple, high: tuple, start: tuple) -> dict[str, Any]:
+    # NumPy: a slider makes a new landscape at every move, and these never touch the device.
+    at = lambda p: np.asarray(p, float)
+    return dict(origin=np.zeros(2), basis=np.eye(2), start=at(start), low=at(low), high=at(high))
 
 
 def _quadratic(w, data):
@@ -66,16 +77,19 @@ def _quadratic(w, data):
     return 0.5 * (w - minimum) @ hessian @ (w - minimum)
 
 
+@eqx.filter_jit
+def _turned(condition: Array) -> Array:
+    turn = jnp.array([[jnp.cos(_TURN), -jnp.sin(_TURN)], [jnp.sin(_TURN), jnp.cos(_TURN)]])
+    return turn @ jnp.diag(jnp.stack([jnp.ones_like(condition), 1 / condition])) @ turn.T
+
+
 def quadratic(condition: Float[Array, ""] | float = 10.0) -> Landscape:
     """½wᵀHw with curvatures 1 and 1/`condition`, its axes turned by 30 degrees."""
-    angle = jnp.pi / 6
-    turn = jnp.array([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])
-    hessian = turn @ jnp.diag(jnp.stack([1.0, 1.0 / jnp.asarray(condition, float)])) @ turn.T
-    zero = jnp.zeros(2)
+    hessian = _turned(jnp.asarray(condition, float))
     # A validation loss whose minimum is elsewhere, as another sample's would be.
-    elsewhere = jnp.array([0.6, 0.4])
+    minimum, elsewhere = np.zeros(2), np.array([0.6, 0.4])
     plane = _plane((-3, -2.4), (3, 2.4), (-2.2, 1.4))
-    return Landscape(_quadratic, (hessian, zero), (hessian, elsewhere), **plane)
+    return Landscape(_quadratic, (hessian, minimum), (hessian, elsewhere), **plane)
 
 
 def _rosenbrock(w, data):
@@ -118,12 +132,13 @@ def logistic(seed: int = 0) -> Landscape:
 
 NAMES = ("quadratic", "logistic regression", "Rosenbrock", "few-shot digits")
 MAX_SHOTS = 10
+_TURN = np.pi / 6
 
 
 def landscape(
     name: str, *, condition: float = 10.0, shots: int = 5, seed: int = 0
-) -> tuple[Landscape, Task | None]:
-    """A landscape by its name in `NAMES`; with its task where there is one.
+) -> tuple[Landscape, "Queries | None"]:
+    """A landscape by its name in `NAMES`; with its query images where there are any.
 
     **Raises** `ValueError` for another name.
     """
@@ -160,7 +175,7 @@ def _components() -> tuple[np.ndarray, np.ndarray]:
 
 
 @functools.lru_cache(maxsize=32)
-def few_shot(shots: int, seed: int) -> tuple[Landscape, Task]:
+def few_shot(shots: int, seed: int) -> tuple[Landscape, "Queries"]:
     """A 5-way task of handwritten digits 5 to 9, and the plane its adaptation mostly runs in.
 
     **Arguments:**
@@ -170,12 +185,14 @@ def few_shot(shots: int, seed: int) -> tuple[Landscape, Task]:
       choosing another compiles nothing.
     - `seed`: which task.
 
-    **Returns** the landscape in W (5 × 33), and the task with its images.
+    **Returns** the landscape in W (5 × 33), and the query images, in the order of their classes.
     """
     if MAX_SHOTS % shots:
         raise ValueError(f"shots must divide {MAX_SHOTS}: 1, 2, 5 or 10; got {shots}.")
     dataset = load("digits", split="test")
-    task = eqx.filter_jit(FewShot(dataset, 5, MAX_SHOTS, 20).sample)(jax.random.key(seed))
+    tasks, key = FewShot(dataset, 5, MAX_SHOTS, 20), jax.random.key(seed)
+    task = eqx.filter_jit(tasks.sample)(key)
+    names = tuple(dataset.names[c] for c in tasks.classes(key))
     images, labels = task.support
     rows = np.arange(5)[:, None] * MAX_SHOTS + np.arange(MAX_SHOTS)[None] % shots
     task = Task((images[rows.ravel()], labels[rows.ravel()]), task.query)
@@ -200,17 +217,19 @@ def few_shot(shots: int, seed: int) -> tuple[Landscape, Task]:
         low=jnp.asarray(low - margin),
         high=jnp.asarray(high + margin),
         linear_head=True,
-    ), task
+    ), Queries(task.query[0][..., 0], jnp.argmax(task.query[1], axis=1), names)
 
 
 @in_float64
-def opened(name: str, **settings: Any) -> tuple[Landscape, Task | None]:
+def opened(name: str, **settings: Any) -> tuple[Landscape, "Queries | None"]:
     """`landscape(...)` with NumPy arrays in double precision, for drawing."""
     return landscape(name, **settings)
 
 
 @in_float64
-def surface(land: Landscape, xlim: tuple, ylim: tuple, points: int = 64) -> tuple:
+def surface(
+    land: Landscape, xlim: tuple[float, float], ylim: tuple[float, float], points: int = 64
+) -> tuple:
     """x, y and the loss on a grid: (points,), (points,), (y, x)."""
     x, y = jnp.linspace(*xlim, points), jnp.linspace(*ylim, points)
     return x, y, _surface(land, x, y)
@@ -223,6 +242,7 @@ def _surface(land: Landscape, x: Array, y: Array) -> Array:
 
 
 @in_float64
-def loss_at(land: Landscape, point: Array) -> Array:
+def loss_at(land: Landscape, point: Numbers) -> Array:
     """The loss at a point of the plane."""
+    land = jax.tree.map(jnp.asarray, land)
     return land.at(land.embed(jnp.asarray(point)))

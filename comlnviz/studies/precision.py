@@ -8,11 +8,11 @@ import jax
 
 
 def in_float64(function: Callable) -> Callable:
-    """Run `function` with 64-bit types, whatever the caller's setting; returns NumPy arrays."""
+    """Run `function` with 64-bit types, whatever the caller's settings; returns NumPy arrays."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
             return jax.device_get(function(*args, **kwargs))
 
     return wrapped

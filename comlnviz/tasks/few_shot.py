@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
 from ..data import Dataset
 
@@ -47,11 +47,16 @@ class FewShot(eqx.Module):
         self.images = jnp.asarray(np.ascontiguousarray(dataset.images))
         self.ways, self.shots, self.queries = ways, shots, queries
 
+    def classes(self, key: PRNGKeyArray) -> Int[Array, " ways"]:
+        """The dataset's classes that `sample(key)` is about, in the order of its labels."""
+        class_key, _ = jax.random.split(key)
+        return jax.random.permutation(class_key, self.images.shape[0])[: self.ways]
+
     def sample(self, key: PRNGKeyArray) -> Task:
         """One task: its classes, and which of their images, drawn without replacement."""
-        classes, size = self.images.shape[:2]
-        class_key, image_key = jax.random.split(key)
-        chosen = jax.random.permutation(class_key, classes)[: self.ways]
+        size = self.images.shape[1]
+        _, image_key = jax.random.split(key)
+        chosen = self.classes(key)
         shuffle = lambda k: jax.random.permutation(k, size)[: self.shots + self.queries]
         which = jax.vmap(shuffle)(jax.random.split(image_key, self.ways))
         images = self.images[chosen[:, None], which].astype(float) / 255

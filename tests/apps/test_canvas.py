@@ -137,6 +137,28 @@ def test_savefig_in_between_does_not_hide_a_static_change(shown):
     assert (picture(canvas) != before).any()
 
 
+def test_png_neither_costs_nor_hides_a_background(shown):
+    canvas, left, _ = shown
+    before = canvas._background
+    canvas.png(dpi=50)
+    canvas.refresh()
+    assert canvas._background is before
+    left.set_title("changed")
+    canvas.png()
+    canvas.refresh()
+    assert canvas._background != before
+
+
+def test_png_has_the_figures_own_moving_artists(shown):
+    canvas, *_ = shown
+    note = canvas.figure.text(0.5, 0.5, "note", size=40, color="red")
+    visible = canvas.png()
+    note.set_animated(True)
+    canvas.refresh()
+    assert canvas.png() == visible
+    assert note.get_animated()
+
+
 def test_png_has_what_moves_and_other_resolutions(shown):
     canvas, *_ = shown
     whole = np.asarray(Image.open(io.BytesIO(canvas.png())).convert("RGB"), int)
@@ -225,6 +247,19 @@ def test_drags_arrive_in_data_coordinates(shown):
     box = left.get_window_extent()
     assert (x * 600, width * 600) == pytest.approx((box.x0, box.width), abs=0.1)
     assert (y * 300, height * 300) == pytest.approx((300 - box.y1, box.height), abs=0.1)
+
+
+def test_arrow_keys_go_on_from_the_last_point_or_from_where_it_is(shown):
+    canvas, left, _ = shown  # left: 0 to 8, -1 to 1
+    points, start = [], [2.0, 0.5]
+    canvas.make_draggable(left, lambda x, y: points.append((x, y)))
+    says(canvas, kind="pointer", target=0, right=0.25, up=0)
+    says(canvas, kind="pointer", target=0, right=0, up=-0.25)
+    says(canvas, kind="pointer", target=0, right=9, up=0)
+    assert points == [pytest.approx(p) for p in [(6, 0), (6, -0.5), (8, -0.5)]]
+    canvas.make_draggable(left, lambda x, y: points.append((x, y)), at=lambda: tuple(start))
+    says(canvas, kind="pointer", target=0, right=0.25, up=0.25)
+    assert points[-1] == pytest.approx((4, 1))
 
 
 def test_axes_stay_where_they_are_until_relayout(shown):

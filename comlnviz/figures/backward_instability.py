@@ -1,0 +1,199 @@
+"""The flow there and back: two paths, their distance, and what the remedies get."""
+
+import numpy as np
+
+from ..studies.backward_instability import Record
+from ..studies.meta_gradients import METHODS
+from .contours import level_lines
+from .style import (
+    COLOURS,
+    animate,
+    apply_theme,
+    frame_equally,
+    label_axes,
+    new_figure,
+    settle,
+    theme,
+)
+
+NAMES = {
+    "Backsolve": "solve backward",
+    "StoredStates": "stored states",
+    "ForwardSensitivity": "forward sensitivity",
+    "GramAdjoint": "Gram adjoint",
+}
+_LOWEST, _HIGHEST = 1e-17, 1e6  # of distances
+_SMALLEST, _LARGEST = 1e-9, 1e3  # of gradient errors
+_GONE = 1e6  # how far from the plane's centre a path is still drawn, in units of the plane
+
+
+class InstabilityFigure:
+    """The figure of BackwardInstability. Feed it with `show_landscape`, `show`, `show_errors`."""
+
+    def __init__(self) -> None:
+        self.figure = new_figure(9.8, 5.4)
+        settle(self.figure, bottom=0.085)
+        grid = self.figure.add_gridspec(2, 2, width_ratios=[1.25, 1], height_ratios=[1.1, 1])
+        self.plane = self.figure.add_subplot(grid[:, 0])
+        self.growth = self.figure.add_subplot(grid[0, 1])
+        self.bars = self.figure.add_subplot(grid[1, 1])
+        self.returns = self.figure.add_subplot(grid[1, 1])
+        self._make_plane()
+        self._make_growth()
+        self._make_bars()
+        self._make_returns()
+        self.set_theme(False)
+        # The layout is settled once: axes that jump about while a slider moves cannot be read.
+        self.figure.draw_without_rendering()
+        self.figure.set_layout_engine("none")
+
+    # ------------------------------------------------------------------ artists, made once
+    def _make_plane(self) -> None:
+        axes = self.plane
+        label_axes(axes, " ", " ", " ")
+        (self.levels,) = axes.plot([], [], lw=0.8, alpha=0.55)
+        (self.forward,) = axes.plot([], [], color=COLOURS["flow"], lw=4, alpha=0.8)
+        (self.backward,) = axes.plot([], [], color=COLOURS["backward"], lw=2)
+        (self.stored,) = axes.plot([], [], color=COLOURS["StoredStates"], ls="", marker="o", ms=5)
+        (self.start,) = axes.plot([], [], marker="o", ms=10, mfc="none", mew=2, ls="")
+        (self.head_forward,) = axes.plot([], [], color=COLOURS["flow"], marker="o", ms=9)
+        (self.head_backward,) = axes.plot([], [], color=COLOURS["backward"], marker="o", ms=9)
+        self.readout = self.figure.text(0.012, 0.012, "", fontsize=9, linespacing=1.5)
+        animate(self.levels, self.forward, self.backward, self.stored, self.start)
+        animate(self.head_forward, self.head_backward, self.readout)
+        for x, text, key in (
+            (0.0, "━ forward, W(0) to W(T)", "flow"),
+            (0.5, "━ back again, from W(T)", "backward"),
+        ):
+            axes.text(
+                x,
+                1.015,
+                text,
+                transform=axes.transAxes,
+                color=COLOURS[key],
+                fontsize=10,
+                weight="bold",
+            )
+
+    def _make_growth(self) -> None:
+        axes = self.growth
+        label_axes(axes, "", "t / T   (going back: right to left)", "distance of the paths")
+        axes.set(yscale="log", xlim=(0, 1), ylim=(_LOWEST, _HIGHEST))
+        axes.grid(True, lw=0.6)
+        (self.distance,) = axes.plot([], [], color=COLOURS["backward"], lw=2)
+        (self.predicted,) = axes.plot([], [], lw=1.3, ls="--")
+        (self.now,) = axes.plot([], [], color=COLOURS["backward"], marker="o", ms=8)
+        self.growth_note = axes.text(
+            0.98, 1.02, "", transform=axes.transAxes, ha="right", fontsize=8
+        )
+        animate(self.distance, self.predicted, self.now, self.growth_note)
+
+    def _make_bars(self) -> None:
+        axes = self.bars
+        label_axes(axes, "", "relative error of the meta-gradient dL/dW₀", "")
+        axes.set(xscale="log", xlim=(_SMALLEST, _LARGEST), ylim=(len(METHODS) - 0.4, -0.6))
+        axes.set_yticks(range(len(METHODS)), [NAMES[m] for m in METHODS])
+        axes.grid(True, axis="x", lw=0.6)
+        self.boxes = [
+            axes.barh(i, 0.0, left=_SMALLEST, height=0.6, color=COLOURS[m])[0]
+            for i, m in enumerate(METHODS)
+        ]
+        self.values = [
+            axes.text(_SMALLEST * 1.3, i, "", va="center", fontsize=8) for i in range(len(METHODS))
+        ]
+        self.bars_note = axes.text(1, 1.02, "", transform=axes.transAxes, ha="right", fontsize=8)
+        animate(*self.boxes, *self.values, self.bars_note)
+
+    def _make_returns(self) -> None:
+        axes = self.returns
+        label_axes(axes, "how far from W(0) one comes back", "T", "distance / way travelled")
+        axes.set(xscale="log", yscale="log", xlim=(0.1, 200), ylim=(1e-8, 1e4))
+        axes.axhline(0.01, lw=1, ls=":", color="#8a8a8a")
+        axes.grid(True, lw=0.6)
+        (self.kept,) = axes.plot([], [], color=COLOURS["backward"], marker="o", ls="", ms=5)
+        (self.present,) = axes.plot([], [], color=COLOURS["backward"], marker="s", mfc="none", ms=8)
+        animate(self.kept, self.present)
+
+    # ------------------------------------------------------------------ feeding
+    def set_theme(self, dark: bool) -> None:
+        """Light or dark."""
+        apply_theme(self.figure, dark, (self.levels, self.predicted))
+        ink = theme(dark)["ink"]
+        for text in (self.readout, self.growth_note, self.bars_note, *self.values):
+            text.set_color(ink)
+        self.start.set_markeredgecolor(ink)
+
+    def frame(self, low: np.ndarray, high: np.ndarray) -> tuple[tuple, tuple]:
+        """See `style.frame_equally`."""
+        return frame_equally(self.plane, low, high)
+
+    def show_landscape(self, x: np.ndarray, y: np.ndarray, z: np.ndarray, names: tuple) -> None:
+        """Draw the level sets; `names` are the axis labels."""
+        self.levels.set_data(*level_lines(x, y, z).T)
+        if (self.plane.get_xlabel(), self.plane.get_ylabel()) != names:
+            self.plane.set(xlabel=names[0], ylabel=names[1])
+
+    def show(self, record: Record, progress: float) -> None:
+        """Draw a record up to `progress`: 0 to 1 on the way there, 1 to 2 on the way back."""
+        last = len(record.t) - 1
+        there = round(min(progress, 1.0) * last)
+        back = round(min(2.0 - progress, 1.0) * last)  # the index the way back has come down to
+        returning = progress > 1.0
+        clip = lambda xy: np.clip(xy, -_GONE, _GONE)
+        self.forward.set_data(*clip(record.forward_xy[: there + 1]).T)
+        self.backward.set_data(*(clip(record.backward_xy[back:]).T if returning else ([], [])))
+        self.start.set_data(*record.forward_xy[:1].T)
+        head = record.forward_xy[there : there + 1] if not returning else np.empty((0, 2))
+        self.head_forward.set_data(*head.T)
+        seen = np.flatnonzero(np.isfinite(record.backward_xy[:, 0]))
+        at = max(back, seen[0] if len(seen) else last)
+        head = clip(record.backward_xy[at : at + 1]) if returning else np.empty((0, 2))
+        self.head_backward.set_data(*head.T)
+        share = np.linspace(0, 1, last + 1)
+        fit = lambda d: np.clip(d, _LOWEST, _HIGHEST * 10)
+        shown = np.where(record.distance > 0, fit(record.distance), np.nan)
+        if returning:
+            self.distance.set_data(share[back:], shown[back:])
+            self.now.set_data(share[at : at + 1], shown[at : at + 1])
+        else:
+            self.distance.set_data([], [])
+            self.now.set_data([], [])
+        self.predicted.set_data(share, fit(record.predicted))
+        self.growth_note.set_text(
+            f"dashed: tolerance × exp ∫μ dt,  largest μ = {record.largest_curvature:.2g}"
+        )
+
+    def show_stored(self, record: Record, count: int) -> None:
+        """The states that `count` stored states keep, as dots on the way; none for 0."""
+        if not count:
+            self.stored.set_data([], [])
+            return
+        share, at = np.linspace(0, 1, len(record.t)), np.linspace(0, 1, count)
+        self.stored.set_data(*(np.interp(at, share, xy) for xy in record.forward_xy.T))
+
+    def show_panel(self, bars: bool) -> None:
+        """The remedies' bars, or the reader's points."""
+        if self.bars.get_visible() != bars or self.returns.get_visible() == bars:
+            self.bars.set_visible(bars)
+            self.returns.set_visible(not bars)
+
+    def show_errors(self, errors: dict[str, float] | None, note: str, stale: bool) -> None:
+        """One bar a method; a method that is missing does not apply, NaN means that it failed."""
+        for box, text, method in zip(self.boxes, self.values, METHODS, strict=True):
+            error = None if errors is None else errors.get(method)
+            words = "" if errors is None else "needs a linear head"
+            width = 0.0
+            if error is not None:
+                failed = not np.isfinite(error)
+                words = "failed: the way back did not end" if failed else f"{error:.1e}"
+                width = 0.0 if failed else float(np.clip(error, _SMALLEST, _LARGEST)) - _SMALLEST
+            box.set_width(width)
+            box.set_alpha(0.3 if stale else 1.0)
+            text.set_text(words)
+            text.set_x((_SMALLEST + width) * 1.4 if width < 1 else _SMALLEST * 1.4)
+        self.bars_note.set_text(note)
+
+    def show_returns(self, points: list[tuple[float, float]], present: tuple[float, float]) -> None:
+        """The reader's points (T, relative distance at t = 0), and the present one."""
+        self.kept.set_data([p[0] for p in points], [p[1] for p in points])
+        self.present.set_data([present[0]], [present[1]])

@@ -1,0 +1,280 @@
+"""The live figures, driven as a reader drives them: through their controls."""
+
+import gc
+import json
+import subprocess
+import sys
+import weakref
+from typing import Any
+
+import jax
+import numpy as np
+import psutil
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from comlnviz import apps
+from comlnviz.apps import BackwardInstability, FlowExplorer
+
+
+@pytest.fixture(scope="module", params=apps.ALL, ids=lambda app: app.__name__)
+def app(request):
+    app = request.param()
+    yield app
+    app.close()
+
+
+def control_value(name: str, control: Any) -> st.SearchStrategy:
+    """Values a reader can reach with this control."""
+    if hasattr(control, "options"):
+        options = list(control.options)
+        # An implicit solver on the few-shot task is refused; one compilation a solver is slow.
+        return st.sampled_from([o for o in options if o not in ("Kvaerno5", "Tsit5", "Dopri8")])
+    if hasattr(control, "base"):
+        return st.floats(control.min, control.max).map(lambda e: control.base**e)
+    if isinstance(control.value, int):
+        return st.integers(control.min, control.max)
+    return st.floats(control.min, control.max)
+
+
+def assert_sane(app: Any) -> None:
+    message = app.message.value
+    assert "Traceback" not in message and "Error" not in message, message
+    for axes in app.figure.axes:
+        assert np.all(np.isfinite([*axes.get_xlim(), *axes.get_ylim()]))
+    assert len(app._describe()) > 40
+    failed = [
+        not bool(getattr(app._record, name))
+        for name in ("solver_ok", "forward_ok", "backward_ok")
+        if hasattr(app._record, name)
+    ]
+    assert not any(failed) or message, "a failed solve says so"
+
+
+@pytest.mark.parametrize("cls", apps.ALL, ids=lambda cls: cls.__name__)
+def test_any_state_a_reader_can_reach_has_a_picture_or_a_sentence(cls):
+    app = cls()
+    names = {n: control_value(n, c) for n, c in app.controls.items()}
+
+    # Few steps leave a surface or solver, most move a slider: as readers do, and compiling little.
+    rare = ("problem", "solver", "dtype", "shots", "seed")
+
+    @settings(
+        max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(st.data())
+    def explore(data):
+        if data.draw(st.integers(0, 5)) == 0:
+            name = data.draw(st.sampled_from([n for n in rare if n in names]))
+            app.controls[name].value = data.draw(names[name])
+            assert_sane(app)
+        for _ in range(20):
+            name = data.draw(st.sampled_from([n for n in names if n not in rare]))
+            app.controls[name].value = data.draw(names[name])
+            assert_sane(app)
+
+    explore()
+    app.canvas.png()
+    app.close()
+
+
+def test_the_newest_of_many_quick_changes_is_shown_after_one_computation(app, monkeypatch):
+    app.reset()
+    assert app.figure
+    count = 0
+    update = type(app)._update
+
+    def counted(self):
+        nonlocal count
+        count += 1
+        return update(self)
+
+    monkeypatch.setattr(type(app), "_update", counted)
+    for exponent in np.linspace(-1, 1, 100):
+        app.controls["T"].value = 10**exponent
+    assert app.figure
+    assert count <= 2
+    assert app.settings()["T"] == pytest.approx(10.0)
+    times = app._record.flow_t if hasattr(app._record, "flow_t") else app._record.t
+    assert times[-1] == pytest.approx(10.0)
+
+
+def test_nothing_compiles_while_a_slider_moves(app):
+    app.reset()
+    assert app.figure
+    compiled: list[str] = []
+    listener = lambda event, duration, **_: compiled.append(event)
+    jax.monitoring.register_event_duration_secs_listener(listener)
+    try:
+        for name, control in app.controls.items():
+            if hasattr(control, "options") or name == "seed":
+                continue
+            for share in (0.3, 0.5, 0.7):
+                value = control.min + share * (control.max - control.min)
+                value = control.base**value if hasattr(control, "base") else value
+                control.value = type(control.value)(value)
+                assert app.figure
+        assert not [e for e in compiled if "backend_compile" in e]
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listener)
+        app.reset()
+
+
+@pytest.mark.parametrize(
+    ("cls", "values", "attribute"),
+    [
+        (FlowExplorer, dict(problem="few-shot digits", T=7.3, shots=2, seed=3), "flow_xy"),
+        (BackwardInstability, dict(problem="logistic regression", T=31.0), "backward_xy"),
+    ],
+)
+def test_code_gives_the_same_arrays_in_a_fresh_process(cls, values, attribute):
+    app = cls(**values)
+    assert app.figure
+    script = app.code() + f"\nimport json; print(json.dumps(record.{attribute}.tolist()))\n"
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    again = np.array(json.loads(out.stdout.splitlines()[-1]))
+    here = np.asarray(getattr(app._record, attribute), float)
+    np.testing.assert_array_equal(again, here)
+    app.close()
+
+
+def test_the_mime_bundle_stands_without_a_kernel(app):
+    data, metadata = app._repr_mimebundle_()
+    assert data["image/png"].startswith("iVBOR")
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert data["text/plain"] == repr(app) == f"{type(app).__name__}()"
+    assert metadata["image/png"]["alt"] == app._describe()
+
+
+def test_every_control_says_what_it_is(app):
+    for name, control in app.controls.items():
+        assert control.description, name
+        assert len(control.tooltip) > 15, name
+
+
+def test_reset_restores_the_opening_values(app):
+    before = {n: c.value for n, c in app.controls.items()}
+    app.reset()
+    opening = {n: c.value for n, c in app.controls.items()}
+    app.controls["T"].value = 55.0
+    app.controls["problem"].value = "logistic regression"
+    app.reset()
+    assert {n: c.value for n, c in app.controls.items()} == opening
+    assert before.keys() == opening.keys()
+
+
+def test_a_wrong_control_or_value_is_refused_in_a_sentence():
+    with pytest.raises(ValueError, match=r"no control 'speed': choose from"):
+        FlowExplorer(speed=1)
+    with pytest.raises(ValueError, match=r"'problem' does not take 'cubic'"):
+        FlowExplorer(problem="cubic")
+
+
+def test_a_refused_state_keeps_the_picture_marks_it_stale_and_says_why():
+    app = FlowExplorer()
+    app.controls["solver"].value = "Kvaerno5"
+    assert "implicit" in app.message.value
+    assert "comlnviz-stale" in app.canvas._dom_classes
+    app.controls["solver"].value = "Dopri5"
+    assert app.message.value == ""
+    assert "comlnviz-stale" not in app.canvas._dom_classes
+    app.close()
+
+
+def test_euler_with_step_alpha_lies_on_gradient_descent():
+    app = FlowExplorer(problem="logistic regression", solver="Euler", step=0.5, alpha=0.5, T=10.0)
+    record = (app.figure, app._record)[1]
+    steps = int(record.steps_done)
+    assert steps == 20
+    np.testing.assert_allclose(
+        record.steps_xy[: steps + 1], record.descent_xy[: steps + 1], atol=1e-12
+    )
+    assert "Euler is gradient descent" in app._picture.readout.get_text()
+    app.close()
+
+
+def test_divergence_and_exhaustion_are_said():
+    app = FlowExplorer(problem="quadratic", alpha=3.0, T=100.0)
+    assert "diverged" in app.message.value
+    app.controls["alpha"].value = 0.5
+    app.controls["solver"].value = "Euler"
+    app.controls["step"].value = 0.01
+    assert "used up its 2000 steps, at t = 20" in app.message.value
+    app.close()
+
+
+def test_going_back_grows_as_predicted_and_float64_comes_back_further():
+    app = BackwardInstability(problem="quadratic", T=20.0, tolerance=1e-6)
+    record = (app.figure, app._record)[1]
+    middle = len(record.t) // 2
+    growth = np.log(record.distance[0] / record.distance[middle])
+    assert growth == pytest.approx(20.0 / 2, rel=0.05)  # the largest curvature is 1
+    app.controls["tolerance"].value = 1e-10
+    rough = (app.figure, app._record.distance[0])[1]
+    app.controls["dtype"].value = "float64"
+    assert (app.figure, app._record.distance[0])[1] < rough / 100
+    app.close()
+
+
+def test_compare_shows_the_remedies_and_goes_stale():
+    app = BackwardInstability(problem="logistic regression", T=100.0, tolerance=1e-6)
+    errors = app.compare()
+    assert set(errors) == {"Backsolve", "StoredStates", "ForwardSensitivity", "GramAdjoint"}
+    assert errors["GramAdjoint"] < 1e-2 and errors["ForwardSensitivity"] < 1e-2
+    assert not errors["Backsolve"] < 1e-3
+    assert "earlier" not in app._picture.bars_note.get_text()
+    app.controls["T"].value = 50.0
+    assert (app.figure, app._picture.bars_note.get_text())[1].startswith("of an earlier state")
+    app.close()
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".html"])
+def test_the_animation_is_written_whole(tmp_path, suffix, monkeypatch):
+    app = BackwardInstability()
+    monkeypatch.setattr(np, "linspace", _few_frames(np.linspace))
+    path = app.export(tmp_path / f"story{suffix}")
+    assert path.stat().st_size > 10_000
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    app.close()
+
+
+def _few_frames(linspace):
+    return lambda a, b, n=50, **kw: linspace(a, b, 4 if n == 61 else n, **kw)
+
+
+def test_an_unknown_animation_format_is_refused_in_a_sentence(tmp_path):
+    app = BackwardInstability()
+    with pytest.raises(ValueError, match=r"'story.avi' must end in one of .gif, .mp4, .html"):
+        app.export(tmp_path / "story.avi")
+    app.close()
+
+
+class Cell:
+    """A shell that runs the same cell again and again."""
+
+    run = 0
+
+    def get_parent(self):
+        return {"metadata": {"cellId": "a"}, "header": {"msg_id": str(self.run)}}
+
+
+def test_memory_is_flat_when_a_cell_is_rerun(monkeypatch):
+    cell = Cell()
+    monkeypatch.setattr("IPython.get_ipython", lambda: cell)
+    figures = []
+
+    def rerun(times):
+        for _ in range(times):
+            cell.run += 1
+            app = FlowExplorer(problem="quadratic")
+            figures.append(weakref.ref(app.canvas.figure))
+            app._repr_mimebundle_()
+        gc.collect()
+
+    rerun(20)
+    before = psutil.Process().memory_info().rss
+    rerun(60)
+    grown = psutil.Process().memory_info().rss - before
+    assert sum(figure() is not None for figure in figures) <= 2  # the one on show, and its variable
+    assert grown / 60 < 150_000  # bytes a run; a figure with its pixels is several megabytes
