@@ -47,7 +47,7 @@ book: install
 
 # make gif        the animated picture of README.md
 gif: install
-	$(BIN)/python -m comlnviz.figures.readme docs/instability.gif
+	$(BIN)/python tools/readme_gif.py docs/instability.gif
 
 # make lock       resolve the dependencies anew, and export them for conda and Binder
 lock: install

@@ -12,6 +12,7 @@ from .style import (
     frame_equally,
     label_axes,
     new_figure,
+    readout,
     settle,
     theme,
 )
@@ -58,7 +59,7 @@ class InstabilityFigure:
         (self.start,) = axes.plot([], [], marker="o", ms=10, mfc="none", mew=2, ls="")
         (self.head_forward,) = axes.plot([], [], color=COLOURS["flow"], marker="o", ms=9)
         (self.head_backward,) = axes.plot([], [], color=COLOURS["backward"], marker="o", ms=9)
-        self.readout = self.figure.text(0.012, 0.012, "", fontsize=9, linespacing=1.5)
+        self.readout = readout(self.plane)
         animate(self.levels, self.forward, self.backward, self.stored, self.start)
         animate(self.head_forward, self.head_backward, self.readout)
         for x, text, key in (

@@ -16,6 +16,7 @@ from .style import (
     frame_equally,
     label_axes,
     new_figure,
+    readout,
     settle,
 )
 
@@ -56,7 +57,7 @@ class FlowFigure:
             [], [], color=COLOURS["solver"], lw=1.5, marker="s", ms=4, mfc="none", mew=1.3
         )
         (self.start,) = self.plane.plot([], [], marker="o", ms=10, mfc="none", mew=2, ls="")
-        self.readout = self.figure.text(0.012, 0.012, "", fontsize=9, linespacing=1.5)
+        self.readout = readout(self.plane)
         animate(self.levels, self.flow, self.descent, self.steps, self.start, self.readout)
         for x, text, key, weight in (
             (0.0, "━ gradient flow", "flow", "bold"),

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 # Okabe and Ito's palette, told apart by colour-blind readers. Black and yellow vanish on a dark or
 # a white page, so the eighth method takes the ink of the theme.
@@ -43,6 +44,14 @@ def settle(figure: Figure, bottom: float) -> None:
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.set(rect=(0, bottom, 1, 1 - bottom))  # pyright: ignore[reportCallIssue]
+
+
+def readout(axes: Axes) -> Text:
+    """Text for that strip. Of the axes, since a figure's own animated texts are not saved."""
+    whole = axes.get_figure(root=True).transFigure  # pyright: ignore[reportOptionalMemberAccess]
+    text = axes.text(0.012, 0.012, "", transform=whole, fontsize=9, linespacing=1.5)
+    text.set_in_layout(False)
+    return text
 
 
 def label_axes(axes: Axes, title: str, x: str, y: str) -> None:

@@ -19,7 +19,7 @@ def _residual(logits: Float[Array, "*M N"], labels: Float[Array, "*M N"]) -> Flo
     solver in float32 then takes several times the steps to resolve noise.
     """
     plain = jax.nn.softmax(logits) - labels
-    top = jnp.arange(labels.shape[-1]) == jnp.argmax(labels, axis=-1, keepdims=True)
+    top = jax.nn.one_hot(jnp.argmax(labels, axis=-1), labels.shape[-1], dtype=bool)
     others = jnp.sum(jnp.where(top, 0, plain), axis=-1, keepdims=True)
     return jnp.where(top, -others, plain)
 
@@ -72,7 +72,7 @@ class LinearHead(eqx.Module):
         digits as p → 1.
         """
         p = jax.nn.softmax(self.logits(s))
-        eye = jnp.eye(p.shape[-1], dtype=bool)
+        eye = jnp.eye(p.shape[-1], dtype=bool)[None]
         off = jnp.where(eye, 0, -p[:, :, None] * p[:, None, :])
         return jnp.where(eye, -jnp.sum(off, axis=-1, keepdims=True), off) / p.shape[0]
 

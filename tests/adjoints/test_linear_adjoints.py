@@ -1,0 +1,190 @@
+"""Both adjoints of `linear_flow` against reverse mode through an independent W-space solve."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import error, task
+
+from comlnviz import linear_flow
+from comlnviz.adjoints import ForwardSensitivity, GramAdjoint
+
+ADJOINTS = pytest.mark.parametrize(
+    "adjoint", [GramAdjoint(), ForwardSensitivity()], ids=["gram", "forward"]
+)
+
+
+@jax.jit
+def reference_gradients(W0, features, labels, T, proximal, V):
+    value = lambda *a: reference.test_loss(reference.flow(a[0], a[1], labels, a[2], a[3]), V)
+    return jax.value_and_grad(value, argnums=(0, 1, 2, 3))(W0, features, T, proximal)
+
+
+def make_gradients(adjoint, solver="dopri5"):
+    @jax.jit
+    def gradients(W0, features, labels, T, proximal, V, tolerance):
+        def value(W0, features, T, proximal):
+            solution = linear_flow(
+                W0,
+                features,
+                labels,
+                T,
+                proximal=proximal,
+                solver=solver,
+                rtol=tolerance,
+                atol=tolerance,
+                adjoint=adjoint,
+            )
+            return reference.test_loss(solution.params, V)
+
+        return jax.value_and_grad(value, argnums=(0, 1, 2, 3))(W0, features, T, proximal)
+
+    return gradients
+
+
+GRADIENTS = {GramAdjoint: make_gradients(GramAdjoint())} | {
+    ForwardSensitivity: make_gradients(ForwardSensitivity())
+}
+
+
+@ADJOINTS
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(
+    shape=st.sampled_from([(4, 3, 5), (1, 2, 1), (5, 2, 3)]),
+    T=st.floats(0.01, 6),
+    proximal=st.floats(0, 2),
+    smooth=st.sampled_from([0.0, 0.1, 0.6]),
+    seed=st.integers(0, 100),
+)
+def test_meta_gradients_equal_reverse_mode_through_a_fine_solve(
+    adjoint, shape, T, proximal, smooth, seed
+):
+    W0, features, labels, V = task(seed, *shape, smooth=smooth)
+    got = GRADIENTS[type(adjoint)](W0, features, labels, T, proximal, V, 1e-10)
+    want = reference_gradients(W0, features, labels, T, proximal, V)
+    assert error(got[0], want[0]) < 1e-6
+    for one, other in zip(got[1], want[1], strict=True):
+        if jnp.linalg.norm(other) > 1e-3:  # a relative error means nothing at zero
+            assert error(one, other) < 1e-6
+
+
+@ADJOINTS
+@pytest.mark.parametrize("argument", range(4), ids=["W0", "features", "T", "proximal"])
+def test_error_falls_with_the_tolerance(adjoint, argument):
+    *inputs, V = task(3, smooth=0.1)
+    T, proximal = 3.0, 0.3
+    want = reference_gradients(*inputs, T, proximal, V)[1][argument]
+    errors = [
+        error(GRADIENTS[type(adjoint)](*inputs, T, proximal, V, tol)[1][argument], want)
+        for tol in (1e-4, 1e-7, 1e-10)
+    ]
+    assert errors[0] < 1e-2
+    assert errors[1] < errors[0] / 10
+    assert errors[2] < errors[1] / 10
+    assert errors[2] < 1e-8
+
+
+@ADJOINTS
+def test_gradients_through_the_path_at_ts(adjoint):
+    W0, features, labels, V = task(5)
+    ts = jnp.array([0.3, 1.1, 2.0])
+    weights = jnp.array([1.0, -2.0, 0.5])
+
+    def value(W0, features, proximal):
+        solution = linear_flow(
+            W0,
+            features,
+            labels,
+            2.0,
+            proximal=proximal,
+            ts=ts,
+            rtol=1e-10,
+            atol=1e-10,
+            adjoint=adjoint,
+        )
+        losses = jax.vmap(reference.test_loss, (0, None))(solution.path, V)
+        return losses @ weights + reference.test_loss(solution.params, V)
+
+    def by_reference(W0, features, proximal):
+        at = lambda t: reference.test_loss(reference.flow(W0, features, labels, t, proximal), V)
+        return sum(w * at(t) for w, t in zip(weights, ts, strict=True)) + at(2.0)
+
+    inputs = (W0, features, jnp.asarray(0.2))
+    got = jax.jit(jax.value_and_grad(value, (0, 1, 2)))(*inputs)
+    want = jax.jit(jax.value_and_grad(by_reference, (0, 1, 2)))(*inputs)
+    # Between steps the states are interpolated, by a fourth-order polynomial.
+    for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+        assert error(one, other) < 1e-6
+
+
+def test_gram_adjoint_gives_the_gradient_in_the_labels():
+    W0, features, labels, V = task(6, smooth=0.3)
+
+    def value(labels):
+        # Perturbed rows must stay probability vectors.
+        labels = labels / jnp.sum(labels, axis=1, keepdims=True)
+        W = linear_flow(W0, features, labels, 2.0, rtol=1e-10, atol=1e-10).params
+        return reference.test_loss(W, V)
+
+    def by_reference(labels):
+        labels = labels / jnp.sum(labels, axis=1, keepdims=True)
+        return reference.test_loss(reference.flow(W0, features, labels, 2.0), V)
+
+    assert error(jax.jit(jax.grad(value))(labels), jax.jit(jax.grad(by_reference))(labels)) < 1e-6
+
+
+def test_forward_sensitivity_refuses_the_gradient_in_the_labels():
+    W0, features, labels, V = task(6, smooth=0.3)
+    value = lambda y: jnp.sum(
+        linear_flow(W0, features, y, 1.0, adjoint=ForwardSensitivity()).params
+    )
+    with pytest.raises(ValueError, match=r"no gradient with respect to labels: use GramAdjoint"):
+        jax.grad(value)(labels)
+
+
+@ADJOINTS
+def test_python_floats_outside_jit_get_the_same_gradients_as_under_jit(adjoint):
+    W0, features, labels, V = task(7)
+
+    def value(T, proximal):
+        solution = linear_flow(W0, features, labels, T, proximal=proximal, adjoint=adjoint)
+        return reference.test_loss(solution.params, V)
+
+    gradient = jax.grad(value, (0, 1))
+    eager, jitted = gradient(1.5, 0.25), jax.jit(gradient)(1.5, 0.25)
+    assert all(float(g) != 0 for g in eager)
+    assert error(eager, jitted) < 1e-12
+
+
+@ADJOINTS
+@pytest.mark.parametrize("proximal", [0.0, 0.4])
+def test_euler_is_unrolled_gradient_descent_ANIL(adjoint, proximal):
+    W0, features, labels, V = task(8, smooth=0.1)
+    step_size, steps = 0.125, 12
+
+    def flow(W0, features, proximal):
+        W = linear_flow(
+            W0,
+            features,
+            labels,
+            step_size * steps,
+            proximal=proximal,
+            solver="euler",
+            rtol=None,
+            atol=None,
+            dt0=step_size,
+            adjoint=adjoint,
+        ).params
+        return reference.test_loss(W, V), W
+
+    def anil(W0, features, proximal):
+        W = reference.descent(W0, features, labels, step_size, steps, proximal)
+        return reference.test_loss(W, V), W
+
+    run = lambda f: jax.jit(jax.value_and_grad(f, (0, 1, 2), has_aux=True))(W0, features, proximal)
+    ((_, W), gradients), ((_, want), wanted) = run(flow), run(anil)
+    assert error(W, want) < 1e-12
+    for one, other in zip(gradients, wanted, strict=True):
+        assert error(one, other) < 1e-12
