@@ -65,7 +65,9 @@ test_loss.__test__ = False
 
 def error(tree, reference):
     """The norm of the difference, relative to that of the reference, over all leaves."""
-    flat = lambda t: np.concatenate([np.ravel(np.asarray(x, np.float64)) for x in jax.tree.leaves(t)])
+    flat = lambda t: np.concatenate(
+        [np.ravel(np.asarray(x, np.float64)) for x in jax.tree.leaves(t)]
+    )
     a, b = flat(tree), flat(reference)
     assert a.shape == b.shape
     assert np.linalg.norm(b) > 0

@@ -1,0 +1,175 @@
+"""A-MAML's adjoint: second order on a flow, exact on plain gradient descent."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from reference import error, rk4
+
+from comlnviz import gradient_descent, gradient_flow
+from comlnviz.adjoints import StoredStates, Unrolled
+
+rng = np.random.default_rng(0)
+X = jnp.asarray(rng.normal(size=(6, 2)))
+Y = jnp.asarray(rng.normal(size=6))
+PARAMS = {"a": jnp.asarray(rng.normal(size=(3, 2))), "b": jnp.asarray(rng.normal(size=3))}
+WEIGHT = jnp.asarray(0.3)
+
+
+def make_loss(weight):
+    """A small network with a learned regulariser, whose weight the loss closes over."""
+
+    def loss(u, data):
+        x, y = data
+        out = jnp.tanh(x @ u["a"].T) @ u["b"]
+        return jnp.mean((out - y) ** 2) + weight * jnp.sum(u["a"] ** 2) / 2
+
+    return loss
+
+
+def value_of(u):
+    return jnp.sum(jnp.sin(u["a"])) + jnp.sum(u["b"] ** 3)
+
+
+T = 3.0
+
+
+@jax.jit
+@jax.grad
+def fine_gradients(inputs):
+    params, weight, data = inputs
+    gradient = jax.grad(make_loss(weight))
+    field = lambda u: jax.tree.map(jnp.negative, gradient(u, data))
+    return value_of(rk4(field, params, T, 600))
+
+
+def flow_gradients(num_states):
+    @jax.jit
+    @jax.grad
+    def gradients(inputs):
+        params, weight, data = inputs
+        adjoint = StoredStates(num_states)
+        loss = make_loss(weight)
+        run = gradient_flow(loss, params, data, T, rtol=1e-9, atol=1e-9, adjoint=adjoint)
+        return value_of(run.params)
+
+    return gradients((PARAMS, WEIGHT, (X, Y)))
+
+
+def test_flow_gradient_is_second_order_in_the_spacing():
+    want = fine_gradients((PARAMS, WEIGHT, (X, Y)))
+    got = [flow_gradients(n) for n in (33, 65, 129)]
+    # In the initial parameters, in the closed-over weight, and in the data.
+    for part in range(3):
+        errors = [error(g[part], want[part]) for g in got]
+        slopes = np.log2(np.divide(errors[:-1], errors[1:]))
+        assert errors[-1] < 1e-3
+        assert all(1.8 < slope < 2.2 for slope in slopes), (part, errors)
+
+
+def test_flow_gradient_in_T_is_minus_the_alignment():
+    run = lambda T: gradient_flow(make_loss(WEIGHT), PARAMS, (X, Y), T).params
+    end = run(T)
+    inner = jax.grad(make_loss(WEIGHT))(end, (X, Y))
+    outer = jax.grad(value_of)(end)
+    want = -sum(jnp.sum(inner[k] * outer[k]) for k in inner)
+    assert error(jax.grad(lambda T: value_of(run(T)))(T), want) < 1e-12
+
+
+def test_flow_refuses_gradients_through_its_path():
+    def value(params):
+        ts = jnp.array([0.5, 1.0])
+        return jnp.sum(gradient_flow(make_loss(WEIGHT), params, (X, Y), 1.0, ts=ts).path["a"])
+
+    with pytest.raises(Exception, match=r"through Solution.params only"):
+        jax.jit(jax.grad(value))(PARAMS)
+
+
+def unrolled_sgd(params, weight, data, rate, decay, steps):
+    states = [params]
+    for _ in range(steps):
+        g = jax.grad(make_loss(weight))(states[-1], data)
+        states.append(
+            jax.tree.map(lambda u, g: u - rate * (g + decay * u), states[-1], g)
+        )
+    return states
+
+
+@pytest.mark.parametrize("through", ["params", "path"])
+def test_descent_by_sgd_is_exact(through):
+    """In the parameters, the closed-over weight, the data, the learning rate, the decay."""
+    steps = 6
+
+    def value(inputs):
+        params, weight, data, rate, decay = inputs
+        optimizer = optax.chain(optax.add_decayed_weights(decay), optax.sgd(rate))
+        run = gradient_descent(
+            make_loss(weight), params, data, steps, optimizer=optimizer, path=True
+        )
+        if through == "params":
+            return value_of(run.params), run.path
+        return sum(value_of(jax.tree.map(lambda x: k * x[k], run.path)) for k in range(7)), run.path
+
+    def by_hand(inputs):
+        states = unrolled_sgd(*inputs, steps)
+        path = jax.tree.map(lambda *x: jnp.stack(x), *states)
+        if through == "params":
+            return value_of(states[-1]), path
+        return sum(value_of(jax.tree.map(lambda x: k * x, u)) for k, u in enumerate(states)), path
+
+    inputs = (PARAMS, WEIGHT, (X, Y), jnp.asarray(0.1), jnp.asarray(0.02))
+    got, path = jax.jit(jax.grad(value, has_aux=True))(inputs)
+    want, wanted_path = jax.jit(jax.grad(by_hand, has_aux=True))(inputs)
+    assert error(path, wanted_path) < 1e-14
+    for one, other in zip(got, want, strict=True):
+        assert error(one, other) < 1e-12
+
+
+@pytest.mark.parametrize(
+    "optimizer", [optax.sgd(0.1, momentum=0.9), optax.adam(0.1)], ids=["momentum", "adam"]
+)
+def test_descent_refuses_stateful_optimizers_and_names_one_that_takes_them(optimizer):
+    with pytest.raises(ValueError, match=r"stateless optimizers .* use Unrolled\(\)"):
+        gradient_descent(make_loss(WEIGHT), PARAMS, (X, Y), 3, optimizer=optimizer)
+    run = gradient_descent(
+        make_loss(WEIGHT), PARAMS, (X, Y), 3, optimizer=optimizer, adjoint=Unrolled()
+    )
+    assert run.ok
+
+
+def test_fewer_than_two_states_are_refused():
+    with pytest.raises(ValueError, match=r"num_states must be at least 2, both ends; got 1\."):
+        StoredStates(1)
+
+
+def test_python_floats_outside_jit_get_the_same_gradients_as_under_jit():
+    def of_flow(T, weight):
+        return value_of(gradient_flow(make_loss(weight), PARAMS, (X, Y), T).params)
+
+    def of_descent(rate, weight):
+        run = gradient_descent(make_loss(weight), PARAMS, (X, Y), 3, optimizer=optax.sgd(rate))
+        return value_of(run.params)
+
+    for value in (of_flow, of_descent):
+        gradient = jax.grad(value, (0, 1))
+        eager = gradient(0.5, 0.25)
+        assert all(float(g) != 0 for g in eager)
+        assert error(eager, jax.jit(gradient)(0.5, 0.25)) < 1e-12
+
+
+def test_python_float_parameters_are_refused_by_name():
+    with pytest.raises(ValueError, match="no floating-point array to adapt"):
+        gradient_descent(lambda u, _: u**2, 1.0, None, 3)
+
+
+def test_grad_at_a_python_float_parameter_outside_jit():
+    loss = lambda u, data: jnp.sin(u) * data
+    for value in (
+        lambda u, d: gradient_flow(loss, u, d, 1.0).params,
+        lambda u, d: gradient_descent(loss, u, d, 5).params,
+    ):
+        gradient = jax.grad(value, (0, 1))
+        eager = gradient(0.7, 2.0)
+        assert all(float(g) != 0 for g in eager)
+        assert error(eager, jax.jit(gradient)(0.7, 2.0)) < 1e-12
