@@ -46,7 +46,8 @@ class Implicit(AbstractDescentAdjoint):
         stopped = eqx.combine(jax.lax.stop_gradient(floats), fixed)
         proximal = Objective(_proximal_loss, stopped)
         final, states = Unrolled().descend(proximal, stopped[1], num_steps, optimizer, path)
-        final = _minimum((params, objective, lam), found=final, cg_steps=self.cg_steps)
+        inputs = (params, objective, lam)
+        final, states = _minimum(inputs, found=(final, states), cg_steps=self.cg_steps)
         return final, record_only(states, "Implicit()")
 
 
@@ -69,7 +70,8 @@ def _forward(perturbed, inputs, *, found, cg_steps):
 @_minimum.def_bwd
 def _backward(residual, cotangent, perturbed, inputs, *, found, cg_steps):
     u0, objective, lam = inputs
-    costate = materialise(cotangent, found)
+    found, _ = found  # the path goes through `record_only`, which lets no cotangent pass
+    costate = materialise(cotangent[0], found)
 
     def regularised(v):
         Hv, _ = objective.curvature(found, v)

@@ -121,8 +121,12 @@ def test_first_order_replaces_the_jacobian_by_the_identity():
         return value_of(run.params), run.params
 
     gradient, end = jax.jit(jax.grad(value, (0, 1, 2), has_aux=True))(W0, X, 0.1)
-    assert error(end, gradient_descent(
-        cross_entropy, W0, (X, Y), STEPS, optimizer=optax.sgd(0.1)).params) < 1e-14
+    assert (
+        error(
+            end, gradient_descent(cross_entropy, W0, (X, Y), STEPS, optimizer=optax.sgd(0.1)).params
+        )
+        < 1e-14
+    )
     assert error(gradient[0], jax.grad(value_of)(end)) < 1e-15
     assert not np.any(gradient[1])
     assert gradient[2] == 0

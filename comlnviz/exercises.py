@@ -1,0 +1,68 @@
+"""Exercises whose answers check themselves: computed here, not typed."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+
+def _euler_step() -> float:
+    # Gradient descent on a quadratic of curvature μ = 1 multiplies the error by 1 − α.
+    return 2.0
+
+
+def _gradient_steps() -> float:
+    T, alpha = 10.0, 0.01
+    return T / alpha
+
+
+def _return_time() -> float:
+    # The error starts at 1e-6 of the way and grows as e^{μt} with μ = 1.
+    return math.log(1e6)
+
+
+def _digits() -> float:
+    # Each digit of the tolerance buys ln 10 / μ of time.
+    return math.log(10.0) / 0.5
+
+
+_ANSWERS: dict[str, tuple[Callable[[], float], float, str]] = {
+    "gradient steps": (
+        _gradient_steps,
+        1e-6,
+        "a step of size α moves time on by α, so count how many of them fill T",
+    ),
+    "largest stable step": (
+        _euler_step,
+        0.05,
+        "on a curvature μ a step multiplies the error by 1 − αμ; when is that larger than 1?",
+    ),
+    "time of no return": (
+        _return_time,
+        0.05,
+        "solve 1e-6 · exp(μT) = 1 for T, with μ = 1",
+    ),
+    "time a digit buys": (
+        _digits,
+        0.05,
+        "a tolerance ten times smaller delays the error by the t with exp(μt) = 10; μ = 0.5",
+    ),
+}
+
+
+def check(exercise: str, answer: Any) -> None:
+    """Print whether `answer` is right, and a hint when it is not.
+
+    **Raises** `ValueError` for an exercise that does not exist.
+    """
+    if exercise not in _ANSWERS:
+        raise ValueError(f"There is no exercise {exercise!r}: choose from {', '.join(_ANSWERS)}.")
+    truth, tolerance, hint = _ANSWERS[exercise]
+    if answer is None:
+        print(f"Not answered yet. Hint: {hint}.")
+        return
+    try:
+        close = abs(float(answer) - truth()) <= tolerance * abs(truth())
+    except (TypeError, ValueError):
+        print(f"The answer should be a number; it is {answer!r}.")
+        return
+    print("Right." if close else f"Not yet. Hint: {hint}.")
