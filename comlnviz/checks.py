@@ -57,7 +57,7 @@ def times(ts: Any, T: Array) -> Float[Array, " n"] | None:
     if ts.ndim != 1 or ts.shape[0] == 0:
         raise ValueError(f"ts must be a vector of times; its shape is {ts.shape}.")
     if is_concrete(ts) and is_concrete(T):
-        if not bool(jnp.all(ts[1:] >= ts[:-1])) or ts[0] < 0 or ts[-1] > T:
+        if not (bool(jnp.all(ts[1:] >= ts[:-1])) and ts[0] >= 0 and ts[-1] <= T):
             raise ValueError(
                 f"ts must increase and lie between 0 and T = {T}; got {ts[0]} to {ts[-1]}."
             )

@@ -34,7 +34,7 @@ _ANSWERS: dict[str, tuple[Callable[[], float], float, str]] = {
     "largest stable step": (
         _euler_step,
         0.05,
-        "on a curvature μ a step multiplies the error by 1 − αμ; when is that larger than 1?",
+        "on a curvature μ a step multiplies the error by 1 − αμ: find where that passes −1",
     ),
     "time of no return": (
         _return_time,

@@ -46,8 +46,8 @@ class Implicit(AbstractDescentAdjoint):
         stopped = eqx.combine(jax.lax.stop_gradient(floats), fixed)
         proximal = Objective(_proximal_loss, stopped)
         final, states = Unrolled().descend(proximal, stopped[1], num_steps, optimizer, path)
-        inputs = (params, objective, lam)
-        final, states = _minimum(inputs, found=(final, states), cg_steps=self.cg_steps)
+        found = jax.lax.stop_gradient((final, states))  # the optimizer's settings too
+        final, states = _minimum((params, objective, lam), found=found, cg_steps=self.cg_steps)
         return final, record_only(states, "Implicit()")
 
 

@@ -143,9 +143,9 @@ class FlowFigure:
 
     def show_pictures(self, images: np.ndarray | None) -> None:
         """Lay out query images (n, 8, 8), or none: then the work panel shows."""
-        if self.pictures.get_visible() != (images is not None):
-            self.pictures.set_visible(images is not None)
+        if self.work.get_visible() != (images is None):
             self.work.set_visible(images is None)
+            self.pictures.set_visible(images is not None)
         if images is not None and images is not self._shown:
             self._shown = images
             rows, columns = PICTURES

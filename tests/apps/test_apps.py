@@ -194,6 +194,16 @@ def test_euler_with_step_alpha_lies_on_gradient_descent():
     app.close()
 
 
+@pytest.mark.parametrize("cls", apps.ALL, ids=lambda cls: cls.__name__)
+def test_the_lower_right_shows_one_panel_at_a_time(cls):
+    app = cls(problem="few-shot digits")
+    for panel in (*app.controls["panel"].options, app.controls["panel"].options[0]):
+        app.controls["panel"].value = panel
+        places = [ax.get_position().bounds for ax in app.figure.axes if ax.get_visible()]
+        assert len({(round(x, 2), round(y, 1)) for x, y, _, _ in places}) == 3 == len(places)
+    app.close()
+
+
 def test_divergence_and_exhaustion_are_said():
     app = FlowExplorer(problem="quadratic", alpha=3.0, T=100.0)
     assert "diverged" in app.message.value

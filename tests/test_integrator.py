@@ -1,0 +1,150 @@
+"""`Integrator`: stepwise it is what it is at once, and its counts are true."""
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from reference import error
+
+from comlnviz import gradient_descent
+from comlnviz.descent import Descent
+from comlnviz.integrator import Integrator, get_solver
+from comlnviz.objective import Objective
+
+T = jnp.asarray(3.0)
+Y0 = jnp.array([1.0, -0.5])
+
+
+def field(y, args):
+    """A stiffening spiral; the sharp third term makes adaptive solvers reject steps."""
+    turned = jnp.stack([-y[1], y[0]])
+    return args * turned - y + 3 * jnp.tanh(40 * (y[0] - 0.3)) * jnp.array([0.0, 1.0])
+
+
+SOLVERS = [
+    ("dopri5", 1e-6, None),
+    ("tsit5", 1e-5, 0.3),
+    ("euler", None, 0.07),
+    ("kvaerno5", 1e-4, None),
+]
+
+
+@pytest.mark.parametrize("name, tolerance, dt0", SOLVERS, ids=[s[0] for s in SOLVERS])
+def test_init_and_step_are_the_accepted_steps_of_diffrax(name, tolerance, dt0):
+    integrator = Integrator(get_solver(name), tolerance, tolerance, dt0, 1000)
+    args = jnp.asarray(2.0)
+    step = jax.jit(lambda state: integrator.step(field, state, args, T))
+    state = jax.jit(lambda: integrator.init(field, Y0, args, T))()
+    times, states, attempts = [], [], 0
+    while not state.done:
+        state = step(state)
+        attempts += 1
+        if state.accepted:
+            times.append(float(state.t))
+            states.append(np.asarray(state.y))
+
+    if tolerance is None:
+        solver, controller = get_solver(name), diffrax.ConstantStepSize()
+    else:
+        controller = diffrax.PIDController(rtol=tolerance, atol=tolerance)
+        solver = get_solver(name)
+        if name == "kvaerno5":
+            finder = diffrax.VeryChord(rtol=tolerance, atol=tolerance)
+            solver = diffrax.Kvaerno5(root_finder=finder)
+    sol = diffrax.diffeqsolve(
+        diffrax.ODETerm(lambda t, y, args: field(y, args)),
+        solver,
+        jnp.zeros_like(T),
+        T,
+        dt0,
+        Y0,
+        args,
+        saveat=diffrax.SaveAt(steps=True),
+        stepsize_controller=controller,
+        max_steps=1000,
+    )
+    n = int(sol.stats["num_accepted_steps"])
+    assert attempts == sol.stats["num_steps"]
+    assert len(times) == n
+    if tolerance is not None:
+        assert attempts > n  # some were rejected, or this would prove little
+    assert times[-1] == T
+    # Compilers fuse the two loops differently: a few roundings, no more.
+    tight = 1e-9 if name == "kvaerno5" else 1e-13
+    np.testing.assert_allclose(times, sol.ts[:n], rtol=tight, atol=0)
+    np.testing.assert_allclose(states, sol.ys[:n], rtol=tight, atol=tight)
+
+    run = integrator.solve(field, Y0, args, T, None, diffrax.RecursiveCheckpointAdjoint())
+    np.testing.assert_allclose(run.final, states[-1], rtol=tight, atol=tight)
+    assert run.stats["num_steps"] == attempts
+    assert run.stats["num_accepted_steps"] == n
+    assert run.stats["num_rejected_steps"] == attempts - n
+    assert run.stats["final_time"] == T
+    assert run.ok
+
+
+COUNTS = [
+    (name, tolerance, dt0)
+    for name in ("euler", "heun", "tsit5", "dopri5", "dopri8")
+    for tolerance, dt0 in ((1e-4, None), (1e-4, 0.1), (None, 0.1))
+    if not (name == "euler" and tolerance is not None)
+]
+
+
+@pytest.mark.parametrize("name, tolerance, dt0", COUNTS)
+def test_evaluations_are_truly_counted(name, tolerance, dt0):
+    seen = []
+
+    def counted(y, args):
+        jax.debug.callback(lambda: seen.append(1))
+        return field(y, args)
+
+    integrator = Integrator(get_solver(name), tolerance, tolerance, dt0, 1000)
+    adjoint = diffrax.RecursiveCheckpointAdjoint()
+    run = integrator.solve(counted, Y0, jnp.asarray(2.0), T, None, adjoint)
+    jax.block_until_ready(run.final)
+    jax.effects_barrier()
+    assert len(seen) == run.stats["num_gradient_evaluations"]
+
+
+def test_implicit_solvers_have_no_count():
+    integrator = Integrator(get_solver("kvaerno3"), 1e-4, 1e-4, None, 1000)
+    adjoint = diffrax.RecursiveCheckpointAdjoint()
+    run = integrator.solve(field, Y0, jnp.asarray(2.0), T, None, adjoint)
+    assert run.ok
+    assert run.stats["num_gradient_evaluations"] is None
+
+
+def test_tolerances_and_first_step_may_be_traced():
+    traces = []
+
+    @jax.jit
+    def run(tolerance, dt0):
+        traces.append(1)
+        integrator = Integrator(get_solver("dopri5"), tolerance, tolerance, dt0, 1000)
+        adjoint = diffrax.RecursiveCheckpointAdjoint()
+        return integrator.solve(field, Y0, jnp.asarray(2.0), T, None, adjoint).final
+
+    fine = run(1e-10, 0.1)
+    coarse = run(1e-3, 0.2)
+    assert len(traces) == 1
+    assert 1e-9 < error(coarse, fine) < 1e-1
+
+
+@pytest.mark.parametrize("optimizer", [optax.sgd(0.1), optax.adam(0.1)], ids=["sgd", "adam"])
+def test_descent_stepwise_is_gradient_descents_path(optimizer):
+    from comlnviz.adjoints import Unrolled
+
+    loss = lambda u, data: jnp.sum(jnp.log(jnp.cosh(u - data)))
+    data = jnp.array([0.3, -1.0])
+    run = gradient_descent(loss, Y0, data, 8, optimizer=optimizer, path=True, adjoint=Unrolled())
+    descent = Descent(Objective.of(loss, Y0, data), optimizer)
+    state = descent.init(Y0)
+    states = [state[0]]
+    for _ in range(8):
+        state = descent.step(state)
+        states.append(state[0])
+    np.testing.assert_allclose(run.path, states, rtol=1e-14, atol=1e-14)
+    np.testing.assert_array_equal(run.path[-1], run.params)
