@@ -11,6 +11,7 @@ import equinox as eqx
 import jax
 import jax.core
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .integrator import all_finite
@@ -39,13 +40,16 @@ def same(what: str, left: tuple[str, int], right: tuple[str, int]) -> None:
 
 def time(T: Any, dtype: Any) -> Float[Array, ""]:
     """The length of the adaptation: one positive, finite number."""
-    T = jnp.asarray(T, dtype)
+    given, T = T, jnp.asarray(T, dtype)
     if T.shape != ():
         raise ValueError(
             f"T must be one number; its shape is {T.shape} (use jax.vmap for several)."
         )
-    if is_concrete(T) and not (jnp.isfinite(T) and T > 0):
-        raise ValueError(f"T must be positive and finite; got {T}.")
+    if is_concrete(given):
+        # By NumPy: inside `jit` JAX's operations would trace even a known T.
+        known = np.asarray(given).astype(T.dtype)
+        if not (np.isfinite(known) and known > 0):
+            raise ValueError(f"T must be positive and finite; got {known}.")
     return T
 
 
@@ -57,9 +61,10 @@ def times(ts: Any, T: Array) -> Float[Array, " n"] | None:
     if ts.ndim != 1 or ts.shape[0] == 0:
         raise ValueError(f"ts must be a vector of times; its shape is {ts.shape}.")
     if is_concrete(ts) and is_concrete(T):
-        if not (bool(jnp.all(ts[1:] >= ts[:-1])) and ts[0] >= 0 and ts[-1] <= T):
+        known = np.asarray(ts)
+        if not (np.all(known[1:] >= known[:-1]) and known[0] >= 0 and known[-1] <= np.asarray(T)):
             raise ValueError(
-                f"ts must increase and lie between 0 and T = {T}; got {ts[0]} to {ts[-1]}."
+                f"ts must increase and lie between 0 and T = {T}; got {known[0]} to {known[-1]}."
             )
     return ts
 

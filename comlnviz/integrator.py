@@ -74,7 +74,7 @@ class Integrator(eqx.Module):
     """A solver, its tolerances or step, and a bound on the number of steps.
 
     Steps adapt to `rtol` and `atol` when the solver estimates its error and both are given;
-    otherwise they are constant, `dt0` long. Tolerances and `dt0` may be traced, so a slider over
+    otherwise they are constant, `dt0` long. Without `dt0` the first step is 0.01. Tolerances and `dt0` may be traced, so a slider over
     them compiles nothing.
     """
 
@@ -108,6 +108,11 @@ class Integrator(eqx.Module):
             assert self.rtol is not None and self.atol is not None
             return diffrax.PIDController(rtol=self.rtol, atol=self.atol)
         return diffrax.ConstantStepSize()
+
+    @property
+    def _first_step(self) -> Float[Array, ""] | float:
+        """`dt0`, or 0.01. Diffrax's own guess differs between `diffeqsolve` and a controller."""
+        return 0.01 if self.dt0 is None else self.dt0
 
     @property
     def _stepper(self) -> diffrax.AbstractSolver:
@@ -146,7 +151,7 @@ class Integrator(eqx.Module):
             self._stepper,
             jnp.zeros_like(T),
             T,
-            self.dt0,
+            self._first_step,
             y0,
             args,
             saveat=diffrax.SaveAt(subs=subs),
@@ -181,11 +186,9 @@ class Integrator(eqx.Module):
         tableau = self.solver.tableau
         if not isinstance(tableau, diffrax.ButcherTableau):
             return None
-        # Diffrax evaluates twice to guess a first step when none is given.
-        guess = 2 if self.adaptive and self.dt0 is None else 0
         if tableau.fsal:
-            return steps * (tableau.num_stages - 1) + 1 + guess
-        return steps * tableau.num_stages + guess
+            return steps * (tableau.num_stages - 1) + 1
+        return steps * tableau.num_stages
 
     def init(
         self, field: Callable[[PyTree, Any], PyTree], y0: PyTree, args: Any, T: Float[Array, ""]
@@ -195,7 +198,7 @@ class Integrator(eqx.Module):
         t0 = jnp.zeros_like(T)
         solver = self._stepper
         next_t, controller_state = self._controller.init(
-            term, t0, T, y0, self.dt0, args, solver.func, solver.error_order(term)
+            term, t0, T, y0, self._first_step, args, solver.func, solver.error_order(term)
         )
         next_t = jnp.minimum(next_t, T)
         solver_state = solver.init(term, t0, next_t, y0, args)

@@ -247,6 +247,15 @@ def test_bad_values_that_are_traced_raise_at_run_time_where_throw_is_on():
         jax.block_until_ready(run(-1.0))
 
 
+@pytest.mark.parametrize("call", [linear, flow])
+def test_times_known_outside_but_closed_over_by_jit_are_checked_too(call):
+    T, ts = jnp.asarray(2.0), jnp.array([0.5, 2.0])
+    run = lambda T: jax.jit(lambda x: x + jnp.sum(call(T=T, ts=ts).path))(0.0)
+    assert np.isfinite(run(T))
+    with pytest.raises(ValueError, match=r"T must be positive and finite; got -2\.0"):
+        run(-T)
+
+
 def test_integrator_itself_checks_its_settings():
     with pytest.raises(ValueError, match="Give both tolerances or neither"):
         Integrator(diffrax.Dopri5(), 1e-3, None, None, 10)

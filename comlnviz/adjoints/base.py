@@ -74,7 +74,7 @@ def descent_field(params: PyTree, objective: Objective) -> PyTree:
 
 def materialise(cotangent: PyTree, like: PyTree) -> PyTree:
     """The cotangent with zeros where Equinox leaves `None` for what nothing depends on."""
-    fill = lambda c, x: jnp.zeros_like(x) if c is None else c
+    fill = lambda c, x: jax.tree.map(jnp.zeros_like, x) if c is None else c
     return jax.tree.map(fill, cotangent, like, is_leaf=lambda x: x is None)
 
 

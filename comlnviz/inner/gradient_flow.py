@@ -61,7 +61,8 @@ def gradient_flow(
     T = checks.time(T, jnp.result_type(*jax.tree.leaves(floats)))
     ts = checks.times(ts, T)
     fixed_T = jax.lax.stop_gradient(T)
-    run = adjoint.solve_flow(objective, floats, fixed_T, ts, integrator)
+    # A negative T makes `ok` false below; Diffrax would raise.
+    run = adjoint.solve_flow(objective, floats, jnp.maximum(fixed_T, 0), ts, integrator)
     # dL/dT = −⟨∇L_val, ∇L_train⟩: the added term is zero and has the field as its derivative.
     speed = jax.lax.stop_gradient(descent_field(run.final, objective))
     final = jax.tree.map(lambda u, f: u + (T - fixed_T) * f, run.final, speed)

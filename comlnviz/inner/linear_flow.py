@@ -48,7 +48,7 @@ def linear_flow(
     - `rtol`, `atol`: tolerances of adaptive steps; `None` for constant steps of `dt0`. Step
       control sees s, not its sensitivities: fifth-order solvers want 1e-7 or less for accurate
       meta-gradients.
-    - `dt0`: first step, or the constant one.
+    - `dt0`: first step (0.01 unless given), or the constant one.
     - `ts`: times in [0, T] whose W to keep as `Solution.path`.
     - `max_steps`: how many steps at most.
     - `adjoint`: `GramAdjoint()` or `ForwardSensitivity()`.
@@ -95,7 +95,8 @@ def linear_flow(
 @eqx.filter_jit
 def _solve(W0, features, labels, proximal, T, ts, integrator, adjoint) -> Solution:
     head = LinearHead.on(W0, features, labels, proximal)
-    run = adjoint.solve_linear(head, jax.lax.stop_gradient(T), ts, integrator)
+    # A negative T makes `ok` false below; Diffrax would raise.
+    run = adjoint.solve_linear(head, jax.lax.stop_gradient(jnp.maximum(T, 0)), ts, integrator)
     # Proposition 4: the gradient in T is the vector field at the end, whatever the adjoint. The
     # added term is zero and has that derivative.
     s = run.final + (T - jax.lax.stop_gradient(T)) * jax.lax.stop_gradient(

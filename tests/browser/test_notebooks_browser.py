@@ -22,14 +22,21 @@ jax.monitoring.register_event_duration_secs_listener(_comlnviz_count)
 """
 
 
-def picks(labels):
-    """One slider for each app: the first, and each that begins the same list of labels again."""
-    return [i for i, label in enumerate(labels) if i == 0 or label == labels[0]]
-
-
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook(lab, path):
+def test_a_reader_runs_it_and_moves_a_slider(lab, path):
     shutil.copy(path, lab.root / path.name)
     lab.open(path.name)
     lab.run_all(timeout=150)
+    assert not lab.errors
+    lab.execute(COUNT)
+    seen = [lab.pixels(0), *lab.press("T", "ArrowRight", 3), *lab.press("T", "ArrowLeft", 3)]
+    assert len(set(seen[:4])) == 4, "each move shows another picture"
+    assert seen[:4] == seen[:2:-1], "and back again the same ones"
+    assert json.loads(lab.execute("print(_comlnviz_compiled)")) == []
+    lab.screenshot(ARTEFACTS / f"{path.stem}-light.png")
+    lab.theme(dark=True)
+    try:
+        lab.screenshot(ARTEFACTS / f"{path.stem}-dark.png")
+    finally:
+        lab.theme(dark=False)
     assert not lab.errors

@@ -1,0 +1,138 @@
+"""Time a meta-gradient of `linear_flow` against COMLN's Algorithm 2 by `odeint`, in one run.
+
+    python benchmarks/linear_flow_speed.py [--repeats 15] [--d 1600] [--T 1 10 100 1000]
+
+Both sides give the value and the gradients in W0, features and T of one 5-way 5-shot task in
+float32 at tolerance 1.4e-8 (odeint's default). Algorithm 2 is written here from the paper's
+equations, plainly: s, B and z integrated together, projected by Algorithms 3 and 4. Repeats of
+the two interleave, so the load of the machine falls on both; only the ratios mean anything.
+"""
+
+import argparse
+import statistics
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental.ode import odeint
+
+from comlnviz import linear_flow
+from comlnviz.adjoints import GramAdjoint
+
+WAYS, SHOTS = 5, 5
+TOLERANCE = 1.4e-8
+
+
+def outer_loss(W, queries, targets):
+    """Mean cross-entropy of `W` on the query set."""
+    return -jnp.mean(jnp.sum(targets * jax.nn.log_softmax(queries @ W.T), axis=-1))
+
+
+def by_gram_adjoint(W0, features, labels, T, queries, targets):
+    """comlnviz."""
+
+    def value(W0, features, T):
+        solution = linear_flow(
+            W0,
+            features,
+            labels,
+            T,
+            rtol=TOLERANCE,
+            atol=TOLERANCE,
+            adjoint=GramAdjoint(),
+            throw=False,
+        )
+        return outer_loss(solution.params, queries, targets)
+
+    return jax.value_and_grad(value, argnums=(0, 1, 2))(W0, features, T)
+
+
+def by_algorithm_2(W0, features, labels, T, queries, targets):
+    """COMLN's Algorithms 2 to 4 and Proposition 4."""
+    M, N = labels.shape
+    gram, logits0, same = features @ features.T, features @ W0.T, jnp.eye(M)
+
+    def dynamics(state, _):
+        s, B, z = state
+        p = jax.nn.softmax(logits0 - gram @ s)
+        A = (jax.vmap(jnp.diag)(p) - p[:, :, None] * p[:, None, :]) / M
+        ds = (p - labels) / M
+        AB = jnp.einsum("ikn,im,mjnl->ijkl", A, gram, B)
+        dB = same[:, :, None, None] * A[:, None] - AB
+        own = same[:, :, None, None] * s[None, None] + same[:, None, :, None] * s[None, :, None]
+        dz = -jnp.einsum("ikn,ijmn->ijmk", A, own + jnp.einsum("ik,kjmn->ijmn", gram, z))
+        return ds, dB, dz
+
+    start = (jnp.zeros((M, N)), jnp.zeros((M, M, N, N)), jnp.zeros((M, M, M, N)))
+    times = jnp.stack([jnp.zeros_like(T), T])
+    s, B, z = (x[-1] for x in odeint(dynamics, start, times))
+    W = W0 - s.T @ features
+    value, V = jax.value_and_grad(outer_loss)(W, queries, targets)
+    Vx = features @ V.T
+    C = jnp.einsum("ik,ijkl->jl", Vx, B)
+    D = jnp.einsum("ijmk,ik->mj", z, Vx)
+    descent = (jax.nn.softmax(features @ W.T) - labels).T @ features / M
+    to_features = -(s @ V + C @ W0 + D @ features)
+    return value, (V - C.T @ features, to_features, -jnp.sum(V * descent))
+
+
+def make_task(d, seed=0):
+    """A task whose features have unit norm, about a mean of their own for each class."""
+    rng = np.random.default_rng(seed)
+
+    def examples(count):
+        x = centres[np.arange(count) % WAYS] + 0.7 * rng.normal(size=(count, d))
+        return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+    centres = rng.normal(size=(WAYS, d))
+    count = WAYS * SHOTS
+    labels = np.eye(WAYS)[np.arange(count) % WAYS]
+    W0 = rng.normal(size=(WAYS, d)) / np.sqrt(d)
+    support, queries = 4 * examples(count), 4 * examples(count)
+    return tuple(jnp.asarray(x, jnp.float32) for x in (W0, support, labels, queries, labels))
+
+
+def seconds(function, *inputs):
+    """How long one call takes, its result waited for."""
+    begin = time.perf_counter()
+    jax.block_until_ready(function(*inputs))
+    return time.perf_counter() - begin
+
+
+def difference(gradients, others):
+    """The largest relative difference among the three gradients."""
+    norm = lambda x: float(jnp.linalg.norm(x))
+    return max(norm(a - b) / norm(b) for a, b in zip(gradients, others, strict=True))
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--d", type=int, default=1600)
+    parser.add_argument("--T", type=float, nargs="+", default=[1, 10, 100, 1000])
+    args = parser.parse_args()
+    W0, x, y, queries, targets = make_task(args.d)
+    rest = lambda T: (W0, x, y, jnp.float32(T), queries, targets)
+    sides = [jax.jit(f).lower(*rest(1)).compile() for f in (by_gram_adjoint, by_algorithm_2)]
+    memory = [side.memory_analysis().temp_size_in_bytes for side in sides]
+    print(f"{WAYS}-way {SHOTS}-shot, d = {args.d}, float32, {jax.devices()[0].device_kind}")
+    print(
+        f"temporary memory: {memory[0]:,} against {memory[1]:,} bytes, 1/{memory[1] / memory[0]:.1f}"
+    )
+    print(f"{'T':>6} {'ours ms':>9} {'Alg. 2 ms':>10} {'ratio':>7} {'gradients differ':>17}")
+    ratios = []
+    for T in args.T:
+        inputs = rest(T)
+        ours, theirs = (side(*inputs) for side in sides)  # warm-up
+        pairs = [[seconds(side, *inputs) for side in sides] for _ in range(args.repeats)]
+        mine, plain = (statistics.median(column) for column in zip(*pairs, strict=True))
+        ratios.append(plain / mine)
+        gap = difference(ours[1], theirs[1])
+        print(f"{T:6g} {1e3 * mine:9.2f} {1e3 * plain:10.1f} {ratios[-1]:6.1f}x {gap:17.1e}")
+    print(f"geometric mean of the ratios: {statistics.geometric_mean(ratios):.1f}x")
+
+
+if __name__ == "__main__":
+    main()
