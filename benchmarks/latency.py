@@ -4,8 +4,8 @@
 
 The harness opens each notebook in JupyterLab and headless Chromium, and times every slider from
 key event to painted pixels. The floor is a notebook that this script writes: one line of 200
-points, one slider, `draw_idle`, shown by ipympl. Load differs from minute to minute, so the floor is
-measured in the same run, before and after, and only the ratios mean anything.
+points, one slider, `draw_idle`, shown by ipympl. Load differs from minute to minute, so the floor
+is measured in the same run, before and after, and only the ratios mean anything.
 
 ipympl is no dependency of comlnviz: install it for this benchmark (`uv pip install ipympl`).
 """

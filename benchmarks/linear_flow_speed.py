@@ -30,7 +30,7 @@ def outer_loss(W, queries, targets):
 
 
 def by_gram_adjoint(W0, features, labels, T, queries, targets):
-    """comlnviz."""
+    """Comlnviz."""
 
     def value(W0, features, T):
         solution = linear_flow(
@@ -119,7 +119,8 @@ def main():
     memory = [side.memory_analysis().temp_size_in_bytes for side in sides]
     print(f"{WAYS}-way {SHOTS}-shot, d = {args.d}, float32, {jax.devices()[0].device_kind}")
     print(
-        f"temporary memory: {memory[0]:,} against {memory[1]:,} bytes, 1/{memory[1] / memory[0]:.1f}"
+        f"temporary memory: {memory[0]:,} against {memory[1]:,} bytes, "
+        f"1/{memory[1] / memory[0]:.1f}"
     )
     print(f"{'T':>6} {'ours ms':>9} {'Alg. 2 ms':>10} {'ratio':>7} {'gradients differ':>17}")
     ratios = []

@@ -74,8 +74,8 @@ class Integrator(eqx.Module):
     """A solver, its tolerances or step, and a bound on the number of steps.
 
     Steps adapt to `rtol` and `atol` when the solver estimates its error and both are given;
-    otherwise they are constant, `dt0` long. Without `dt0` the first step is 0.01. Tolerances and `dt0` may be traced, so a slider over
-    them compiles nothing.
+    otherwise they are constant, `dt0` long. Without `dt0` the first step is 0.01. Tolerances and
+    `dt0` may be traced, so a slider over them compiles nothing.
     """
 
     solver: diffrax.AbstractSolver

@@ -144,6 +144,7 @@ class BackwardInstability(AbstractLandscapeApp):
         )
 
     def _update(self) -> str:
+        self._rest_what_does_nothing()
         self._check_solver()
         settings = self.settings()
         self._announce(settings["problem"], settings["solver"], settings["dtype"])

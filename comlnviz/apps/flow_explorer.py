@@ -50,7 +50,12 @@ class FlowExplorer(AbstractLandscapeApp):
         return self._picture.figure
 
     def _arrange(self) -> list[Any]:
-        self.canvas.make_draggable(self._picture.plane, self._on_drag, "start point of adaptation")
+        self.canvas.make_draggable(
+            self._picture.plane,
+            self._on_drag,
+            "start point of adaptation",
+            at=lambda: (self.controls["x"].value, self.controls["y"].value),
+        )
         return rows(self.controls)
 
     def _extra_buttons(self) -> list[tuple[str, str, Any]]:
@@ -95,6 +100,7 @@ class FlowExplorer(AbstractLandscapeApp):
         self._updates.request()
 
     def _update(self) -> str:
+        self._rest_what_does_nothing()
         self._check_solver()
         settings = self.settings()
         self._announce(settings["problem"], settings["solver"])

@@ -58,6 +58,19 @@ class AbstractLandscapeApp(AbstractApp):
         which = self._values("condition", "shots", "seed")
         return landscapes.opened(self.controls["problem"].value, **which)
 
+    def _rest_what_does_nothing(self) -> None:
+        """Grey out the controls that the present loss and solver have no use for."""
+        problem, solver = self.controls["problem"].value, self.controls["solver"].value
+        used = {
+            "condition": problem == "quadratic",
+            "shots": problem == FEW_SHOT,
+            "seed": problem in (FEW_SHOT, "logistic regression"),
+            "step": solver == "Euler",
+            "tolerance": solver != "Euler",
+        }
+        for name, useful in used.items():
+            self.controls[name].disabled = not useful
+
     def _check_solver(self) -> None:
         if self.controls["problem"].value == FEW_SHOT and self.controls["solver"].value[0] == "K":
             raise ValueError(

@@ -107,14 +107,18 @@ def test_descent_by_sgd_is_exact(through):
         )
         if through == "params":
             return value_of(run.params), run.path
-        return sum(value_of(jax.tree.map(lambda x: k * x[k], run.path)) for k in range(7)), run.path
+        return sum(
+            value_of(jax.tree.map(lambda x, k=k: k * x[k], run.path)) for k in range(7)
+        ), run.path
 
     def by_hand(inputs):
         states = unrolled_sgd(*inputs, steps)
         path = jax.tree.map(lambda *x: jnp.stack(x), *states)
         if through == "params":
             return value_of(states[-1]), path
-        return sum(value_of(jax.tree.map(lambda x: k * x, u)) for k, u in enumerate(states)), path
+        return sum(
+            value_of(jax.tree.map(lambda x, k=k: k * x, u)) for k, u in enumerate(states)
+        ), path
 
     inputs = (PARAMS, WEIGHT, (X, Y), jnp.asarray(0.1), jnp.asarray(0.02))
     got, path = jax.jit(jax.grad(value, has_aux=True))(inputs)

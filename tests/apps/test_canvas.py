@@ -288,6 +288,7 @@ def test_close_lets_go_of_the_figure_and_the_callbacks():
     assert kept() is None
 
 
+@pytest.mark.slow
 def test_memory_is_flat_over_200_figures():
     def cycle(times):
         for _ in range(times):
