@@ -1,21 +1,13 @@
 """The flow there and back: two paths, their distance, and what the remedies get."""
 
+from typing import Any, final
+
 import numpy as np
 
 from ..studies.backward_instability import Record
 from ..studies.meta_gradients import METHODS
-from .contours import level_lines
-from .style import (
-    COLOURS,
-    animate,
-    apply_theme,
-    frame_equally,
-    label_axes,
-    new_figure,
-    readout,
-    settle,
-    theme,
-)
+from .landscape import AbstractLandscapeFigure
+from .style import COLOURS, animate, apply_theme, label_axes, theme
 
 NAMES = {
     "Backsolve": "solve backward",
@@ -28,53 +20,33 @@ _SMALLEST, _LARGEST = 1e-9, 1e3  # of gradient errors
 _GONE = 1e6  # how far from the plane's centre a path is still drawn, in units of the plane
 
 
-class InstabilityFigure:
+@final
+class InstabilityFigure(AbstractLandscapeFigure):
     """The figure of BackwardInstability. Feed it with `show_landscape`, `show`, `show_errors`."""
 
     def __init__(self) -> None:
-        self.figure = new_figure(9.8, 5.4)
-        settle(self.figure, bottom=0.085)
-        grid = self.figure.add_gridspec(2, 2, width_ratios=[1.25, 1], height_ratios=[1.1, 1])
-        self.plane = self.figure.add_subplot(grid[:, 0])
-        self.growth = self.figure.add_subplot(grid[0, 1])
-        self.bars = self.figure.add_subplot(grid[1, 1])
-        self.returns = self.figure.add_subplot(grid[1, 1])
-        self._make_plane()
+        super().__init__(upper_height=1.1)
+
+    # ------------------------------------------------------------------ artists, made once
+    def _make_paths(self) -> None:
+        plot = self.plane.plot
+        (self.forward,) = plot([], [], color=COLOURS["flow"], lw=4, alpha=0.8)
+        (self.backward,) = plot([], [], color=COLOURS["backward"], lw=2)
+        (self.stored,) = plot([], [], color=COLOURS["StoredStates"], ls="", marker="o", ms=5)
+        (self.head_forward,) = plot([], [], color=COLOURS["flow"], marker="o", ms=9)
+        (self.head_backward,) = plot([], [], color=COLOURS["backward"], marker="o", ms=9)
+        self._write_key(
+            (0.0, "━ forward, W(0) to W(T)", "flow"),
+            (0.5, "━ back again, from W(T)", "backward"),
+        )
+
+    def _make_panels(self, upper: Any, lower: Any) -> None:
+        self.growth = self.figure.add_subplot(upper)
+        self.bars = self.figure.add_subplot(lower)
+        self.returns = self.figure.add_subplot(lower)
         self._make_growth()
         self._make_bars()
         self._make_returns()
-        self.set_theme(False)
-        # The layout is settled once: axes that jump about while a slider moves cannot be read.
-        self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")
-
-    # ------------------------------------------------------------------ artists, made once
-    def _make_plane(self) -> None:
-        axes = self.plane
-        label_axes(axes, " ", " ", " ")
-        (self.levels,) = axes.plot([], [], lw=0.8, alpha=0.55)
-        (self.forward,) = axes.plot([], [], color=COLOURS["flow"], lw=4, alpha=0.8)
-        (self.backward,) = axes.plot([], [], color=COLOURS["backward"], lw=2)
-        (self.stored,) = axes.plot([], [], color=COLOURS["StoredStates"], ls="", marker="o", ms=5)
-        (self.start,) = axes.plot([], [], marker="o", ms=10, mfc="none", mew=2, ls="")
-        (self.head_forward,) = axes.plot([], [], color=COLOURS["flow"], marker="o", ms=9)
-        (self.head_backward,) = axes.plot([], [], color=COLOURS["backward"], marker="o", ms=9)
-        self.readout = readout(self.plane)
-        animate(self.levels, self.forward, self.backward, self.stored, self.start)
-        animate(self.head_forward, self.head_backward, self.readout)
-        for x, text, key in (
-            (0.0, "━ forward, W(0) to W(T)", "flow"),
-            (0.5, "━ back again, from W(T)", "backward"),
-        ):
-            axes.text(
-                x,
-                1.015,
-                text,
-                transform=axes.transAxes,
-                color=COLOURS[key],
-                fontsize=10,
-                weight="bold",
-            )
 
     def _make_growth(self) -> None:
         axes = self.growth
@@ -123,16 +95,6 @@ class InstabilityFigure:
         for text in (self.readout, self.growth_note, self.bars_note, *self.values):
             text.set_color(ink)
         self.start.set_markeredgecolor(ink)
-
-    def frame(self, low: np.ndarray, high: np.ndarray) -> tuple[tuple, tuple]:
-        """See `style.frame_equally`."""
-        return frame_equally(self.plane, low, high)
-
-    def show_landscape(self, x: np.ndarray, y: np.ndarray, z: np.ndarray, names: tuple) -> None:
-        """Draw the level sets; `names` are the axis labels."""
-        self.levels.set_data(*level_lines(x, y, z).T)
-        if (self.plane.get_xlabel(), self.plane.get_ylabel()) != names:
-            self.plane.set(xlabel=names[0], ylabel=names[1])
 
     def show(self, record: Record, progress: float) -> None:
         """Draw a record up to `progress`: 0 to 1 on the way there, 1 to 2 on the way back."""

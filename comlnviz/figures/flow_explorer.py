@@ -1,78 +1,49 @@
 """Descent against flow: paths on the loss, curves against time, what the learner says."""
 
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from matplotlib.text import Text
 
 from ..studies.descent_and_flow import Record
-from .contours import level_lines
-from .style import (
-    COLOURS,
-    GREEN,
-    VERMILLION,
-    animate,
-    apply_theme,
-    frame_equally,
-    label_axes,
-    new_figure,
-    readout,
-    settle,
-)
+from .landscape import AbstractLandscapeFigure
+from .style import COLOURS, GREEN, VERMILLION, animate, apply_theme, label_axes
 
 PICTURES = (5, 9)  # of query images: a row a class
 _MOST_DOTS = 200
 
 
-class FlowFigure:
+@final
+class FlowFigure(AbstractLandscapeFigure):
     """The figure of FlowExplorer. Feed it with `show_landscape`, `show_pictures`, `show`."""
 
     def __init__(self) -> None:
-        self.figure = new_figure(9.8, 5.4)
         self._shown: np.ndarray | None = None
-        settle(self.figure, bottom=0.085)
-        grid = self.figure.add_gridspec(2, 2, width_ratios=[1.25, 1], height_ratios=[1, 1.05])
-        self.plane = self.figure.add_subplot(grid[:, 0])
-        self.curves = self.figure.add_subplot(grid[0, 1])
-        self.work = self.figure.add_subplot(grid[1, 1])
-        self.pictures = self.figure.add_subplot(grid[1, 1])
-        self._make_plane()
+        super().__init__(upper_height=0.95)
+
+    # ------------------------------------------------------------------ artists, made once
+    def _make_paths(self) -> None:
+        plot = self.plane.plot
+        (self.flow,) = plot([], [], color=COLOURS["flow"], lw=5, alpha=0.55)
+        (self.descent,) = plot(
+            [], [], color=COLOURS["descent"], lw=1, marker="o", ms=3.5, alpha=0.9
+        )
+        (self.steps,) = plot(
+            [], [], color=COLOURS["solver"], lw=1.5, marker="s", ms=4, mfc="none", mew=1.3
+        )
+        self._write_key(
+            (0.0, "━ gradient flow", "flow"),
+            (0.31, "□ the solver's steps", "solver"),
+            (0.68, "● gradient descent", "descent"),
+        )
+
+    def _make_panels(self, upper: Any, lower: Any) -> None:
+        self.curves = self.figure.add_subplot(upper)
+        self.work = self.figure.add_subplot(lower)
+        self.pictures = self.figure.add_subplot(lower)
         self._make_curves()
         self._make_work()
         self._make_pictures()
-        self.set_theme(False)
-        # The layout is settled once: axes that jump about while a slider moves cannot be read.
-        self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")
-
-    # ------------------------------------------------------------------ artists, made once
-    def _make_plane(self) -> None:
-        label_axes(self.plane, " ", " ", " ")
-        (self.levels,) = self.plane.plot([], [], lw=0.8, alpha=0.55)
-        (self.flow,) = self.plane.plot([], [], color=COLOURS["flow"], lw=5, alpha=0.55)
-        (self.descent,) = self.plane.plot(
-            [], [], color=COLOURS["descent"], lw=1, marker="o", ms=3.5, alpha=0.9
-        )
-        (self.steps,) = self.plane.plot(
-            [], [], color=COLOURS["solver"], lw=1.5, marker="s", ms=4, mfc="none", mew=1.3
-        )
-        (self.start,) = self.plane.plot([], [], marker="o", ms=10, mfc="none", mew=2, ls="")
-        self.readout = readout(self.plane)
-        animate(self.levels, self.flow, self.descent, self.steps, self.start, self.readout)
-        for x, text, key, weight in (
-            (0.0, "━ gradient flow", "flow", "bold"),
-            (0.30, "□ the solver's steps", "solver", "normal"),
-            (0.64, "● gradient descent", "descent", "normal"),
-        ):
-            self.plane.text(
-                x,
-                1.015,
-                text,
-                transform=self.plane.transAxes,
-                color=COLOURS[key],
-                fontsize=10,
-                weight=weight,
-            )
 
     def _make_curves(self) -> None:
         axes = self.curves
@@ -130,16 +101,6 @@ class FlowFigure:
             text.set_color(ink)
         self.start.set_markeredgecolor(ink)
         self.mosaic.set_cmap("gray" if dark else "gray_r")
-
-    def frame(self, low: np.ndarray, high: np.ndarray) -> tuple[tuple, tuple]:
-        """See `style.frame_equally`."""
-        return frame_equally(self.plane, low, high)
-
-    def show_landscape(self, x: np.ndarray, y: np.ndarray, z: np.ndarray, names: tuple) -> None:
-        """Draw the level sets; `names` are the axis labels."""
-        self.levels.set_data(*level_lines(x, y, z).T)
-        if (self.plane.get_xlabel(), self.plane.get_ylabel()) != names:
-            self.plane.set(xlabel=names[0], ylabel=names[1])
 
     def show_pictures(self, images: np.ndarray | None) -> None:
         """Lay out query images (n, 8, 8), or none: then the work panel shows."""

@@ -3,11 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 # Okabe and Ito's palette, told apart by colour-blind readers. Black and yellow vanish on a dark or
 # a white page, so the eighth method takes the ink of the theme.
@@ -37,21 +35,6 @@ def theme(dark: bool) -> dict[str, str]:
 def new_figure(width: float, height: float) -> Figure:
     """An opaque figure, in inches, outside pyplot."""
     return Figure(figsize=(width, height), dpi=100, layout="constrained")
-
-
-def settle(figure: Figure, bottom: float) -> None:
-    """Keep a strip free at the bottom, `bottom` of the height, for a line of text."""
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.set(rect=(0, bottom, 1, 1 - bottom))  # pyright: ignore[reportCallIssue]
-
-
-def readout(axes: Axes) -> Text:
-    """Text for that strip. Of the axes, since a figure's own animated texts are not saved."""
-    whole = axes.get_figure(root=True).transFigure  # pyright: ignore[reportOptionalMemberAccess]
-    text = axes.text(0.012, 0.012, "", transform=whole, fontsize=9, linespacing=1.5)
-    text.set_in_layout(False)
-    return text
 
 
 def label_axes(axes: Axes, title: str, x: str, y: str) -> None:
@@ -88,21 +71,6 @@ def apply_theme(figure: Figure, dark: bool, faint: Iterable[Artist] = ()) -> Non
     for artist in faint:
         paint: Any = artist
         paint.set_color(colours["faint"])
-
-
-def frame_equally(axes: Axes, low: np.ndarray, high: np.ndarray) -> tuple[tuple, tuple]:
-    """Set limits that show both corners, one unit as long in x as in y; returns the limits.
-
-    Done by hand: matplotlib's equal aspect would change them while drawing.
-    """
-    box = axes.get_window_extent()
-    centre, half = (low + high) / 2, (high - low) / 2
-    unit = max(half[0] / box.width, half[1] / box.height)
-    reach = unit * np.array([box.width, box.height])
-    (x0, y0), (x1, y1) = centre - reach, centre + reach
-    if axes.get_xlim() != (x0, x1) or axes.get_ylim() != (y0, y1):
-        axes.set(xlim=(x0, x1), ylim=(y0, y1))
-    return (x0, x1), (y0, y1)
 
 
 def animate(*artists: Artist) -> None:
