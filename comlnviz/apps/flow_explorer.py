@@ -148,8 +148,11 @@ class FlowExplorer(AbstractLandscapeApp):
         drawn = "" if steps_ <= MAX_DESCENT else " (400 drawn)"
         same = settings["solver"] == "Euler" and settings["step"] == settings["alpha"]
         note = "   step = α: Euler is gradient descent" if same else ""
+        euler = settings["solver"] == "Euler"
+        # In the text too: where a tolerance changes no step, a move must still be seen.
+        how = f"step {settings['step']:.3g}" if euler else f"tolerance {settings['tolerance']:.2e}"
         return (
-            f"flow by {settings['solver']}: {work}, error {record.error:.1e}{note}\n"
+            f"flow by {settings['solver']}, {how}: {work}, error {record.error:.1e}{note}\n"
             f"gradient descent: {steps_} steps of α = {settings['alpha']:.3g}{drawn}"
         )
 
