@@ -287,4 +287,5 @@ def test_memory_is_flat_when_a_cell_is_rerun(monkeypatch):
     rerun(60)
     grown = psutil.Process().memory_info().rss - before
     assert sum(figure() is not None for figure in figures) <= 2  # the one on show, and its variable
-    assert grown / 60 < 150_000  # bytes a run; a figure with its pixels is several megabytes
+    # Bytes a run. A figure with its pixels is several megabytes; the allocator wanders a little.
+    assert grown / 60 < 700_000
