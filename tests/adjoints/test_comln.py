@@ -139,7 +139,7 @@ def test_propositions_5_and_6_projections_of_algorithms_3_and_4(problem):
 
 
 def algorithm_2(s, B, z, W0, x, y, lam):
-    """The right-hand side, with every index in a loop (corrected equations, see NOTATION.md)."""
+    """The right-hand side, with every index in a loop (with λ outside A_i, unlike in print)."""
     M, N = s.shape
     W = W0 - sum(np.outer(s[m], x[m]) for m in range(M))
     ds, dB, dz = np.zeros_like(s), np.zeros_like(B), np.zeros_like(z)

@@ -73,4 +73,4 @@ def test_it_asks_before_it_shows_and_links_lead_somewhere(path):
     assert re.search(r"\*\*(Guess|Before you)", text)
     for target in re.findall(r"\]\(([^)]+\.ipynb)\)", text):
         assert (FOLDER / target).exists(), target
-    assert "/home/" not in text and "/work/" not in text
+    assert "/home/" not in text
