@@ -53,10 +53,14 @@ def time(T: Any, dtype: Any) -> Float[Array, ""]:
     return T
 
 
-def times(ts: Any, T: Array) -> Float[Array, " n"] | None:
-    """The times to keep: increasing, between 0 and T."""
+def times(ts: Any, T: Array) -> tuple[Float[Array, " n"] | None, Bool[Array, ""]]:
+    """The times to keep, and whether they increase and lie between 0 and T.
+
+    Times that turn out wrong at run time are moved to where they are allowed, since Diffrax would
+    raise.
+    """
     if ts is None:
-        return None
+        return None, jnp.array(True)
     ts = jax.lax.stop_gradient(jnp.asarray(ts, T.dtype))
     if ts.ndim != 1 or ts.shape[0] == 0:
         raise ValueError(f"ts must be a vector of times; its shape is {ts.shape}.")
@@ -66,7 +70,10 @@ def times(ts: Any, T: Array) -> Float[Array, " n"] | None:
             raise ValueError(
                 f"ts must increase and lie between 0 and T = {T}; got {known[0]} to {known[-1]}."
             )
-    return ts
+    end = jax.lax.stop_gradient(T)
+    ok = jnp.all(ts[1:] >= ts[:-1]) & (ts[0] >= 0) & (ts[-1] <= end)
+    allowed = jax.lax.cummax(jnp.clip(jnp.nan_to_num(ts), 0, jnp.maximum(end, 0)))
+    return allowed, ok
 
 
 def probability_rows(labels: Array) -> Bool[Array, ""]:
@@ -104,5 +111,5 @@ def check_solved(solution: Any, T: Array, name: str, max_steps: int) -> Any:
             )
             raise RuntimeError(f"{name} {why} at t = {end:.4g} of T = {T:.4g}: {advice}.")
         return solution
-    message = f"{name} did not reach T, or was given T, data or labels out of range: {advice}."
+    message = f"{name} did not reach T, or was given T, ts, data or labels out of range: {advice}."
     return eqx.error_if(solution, ~ok, message)

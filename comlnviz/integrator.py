@@ -48,13 +48,16 @@ def get_solver(solver: diffrax.AbstractSolver | str) -> diffrax.AbstractSolver:
 class StepState(eqx.Module):
     """Where a stepwise integration stands: `y` at time `t` is the last accepted state.
 
-    `almost_T` is where a step counts as having reached T, a hundred roundings before it.
+    `almost_T` is where a step counts as having reached T, a hundred roundings before it. `ok`
+    turns false for good when a step cannot be computed (an implicit solver finds no root, a step
+    cannot be shortened any more).
     """
 
     t: Float[Array, ""]
     y: PyTree
     accepted: Bool[Array, ""]
     done: Bool[Array, ""]
+    ok: Bool[Array, ""]
     next_t: Float[Array, ""]
     almost_T: Float[Array, ""]
     solver_state: PyTree
@@ -204,7 +207,7 @@ class Integrator(eqx.Module):
         solver_state = solver.init(term, t0, next_t, y0, args)
         no = jnp.zeros((), bool)
         almost_T = jax.lax.fori_loop(0, 100, lambda _, x: jnp.nextafter(x, -jnp.inf), T)
-        return StepState(t0, y0, no, no, next_t, almost_T, solver_state, controller_state)
+        return StepState(t0, y0, no, no, ~no, next_t, almost_T, solver_state, controller_state)
 
     def step(
         self,
@@ -215,12 +218,12 @@ class Integrator(eqx.Module):
     ) -> StepState:
         """One attempted step: accepted, it moves `t` and `y`; rejected, only the next attempt."""
         term = diffrax.ODETerm(_autonomous(field))
-        y, error, _, solver_state, _ = self._stepper.step(
+        y, error, _, solver_state, solved = self._stepper.step(
             term, state.t, state.next_t, state.y, args, state.solver_state, made_jump=False
         )
         # A NaN error is a bad step, to be tried again shorter.
         error = jax.tree.map(lambda e: jnp.where(jnp.isnan(e), jnp.inf, e), error)
-        keep, t, next_t, _, controller_state, _ = self._controller.adapt_step_size(
+        keep, t, next_t, _, controller_state, adapted = self._controller.adapt_step_size(
             state.t,
             state.next_t,
             state.y,
@@ -241,6 +244,9 @@ class Integrator(eqx.Module):
             choose(y, state.y),
             keep,
             t >= T,
+            state.ok
+            & (solved == diffrax.RESULTS.successful)
+            & (adapted == diffrax.RESULTS.successful),
             next_t,
             state.almost_T,
             choose(solver_state, state.solver_state),

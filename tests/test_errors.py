@@ -256,6 +256,16 @@ def test_times_known_outside_but_closed_over_by_jit_are_checked_too(call):
         run(-T)
 
 
+@pytest.mark.parametrize("call", [linear, flow])
+@pytest.mark.parametrize("ts", [[0.5, 9.0], [0.5, 0.2], [-1.0, 0.5], [0.1, jnp.nan]])
+def test_traced_times_out_of_range_make_ok_false_and_raise_where_throw_is_on(call, ts):
+    run = jax.jit(lambda ts: call(ts=ts, throw=False).ok)
+    assert run(jnp.array([0.2, 0.5]))
+    assert not run(jnp.array(ts))
+    with pytest.raises(Exception, match="or was given T, ts, data"):
+        jax.block_until_ready(jax.jit(lambda ts: call(ts=ts).params)(jnp.array(ts)))
+
+
 def test_integrator_itself_checks_its_settings():
     with pytest.raises(ValueError, match="Give both tolerances or neither"):
         Integrator(diffrax.Dopri5(), 1e-3, None, None, 10)

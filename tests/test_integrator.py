@@ -31,6 +31,18 @@ SOLVERS = [
 ]
 
 
+def test_a_step_whose_equations_have_no_root_is_not_ok_as_in_a_solve():
+    # Unsolvable at once: the implicit stage is NaN wherever it looks.
+    broken = lambda y, args: jnp.where(y > 0, jnp.nan, -y)
+    solver = diffrax.ImplicitEuler(root_finder=diffrax.VeryChord(rtol=1e-6, atol=1e-6))
+    integrator = Integrator(solver, None, None, 0.1, 100)
+    y0, end = jnp.array([1.0]), jnp.asarray(1.0)
+    state = integrator.init(broken, y0, None, end)
+    assert state.ok
+    assert not integrator.step(broken, state, None, end).ok
+    assert not integrator.solve(broken, y0, None, end, None, diffrax.DirectAdjoint()).ok
+
+
 @pytest.mark.parametrize("name, tolerance, dt0", SOLVERS, ids=[s[0] for s in SOLVERS])
 def test_init_and_step_are_the_accepted_steps_of_diffrax(name, tolerance, dt0):
     integrator = Integrator(get_solver(name), tolerance, tolerance, dt0, 1000)

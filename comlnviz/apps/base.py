@@ -162,9 +162,10 @@ class AbstractApp(ABC):
 
     def _refresh(self) -> None:
         message = self._update()
-        self.canvas.alt = self._describe()
-        self.canvas.remove_class("comlnviz-stale")
-        self.canvas.refresh()
+        with self.canvas.hold_sync():  # the description travels with its picture
+            self.canvas.alt = self._describe()
+            self.canvas.remove_class("comlnviz-stale")
+            self.canvas.refresh()
         self._say(message)
 
     def _on_error(self, error: Exception) -> None:

@@ -30,9 +30,13 @@ class FlowExplorer(AbstractLandscapeApp):
         problem[1].observe(self._on_problem, names="value")
         return {
             problem[0]: problem[1],
-            **self._solver_controls(T=10.0, tolerance=1e-4, step=0.5),
+            **self._solver_controls(T=10.0, tolerance=1e-4, step=10**-0.3),
             "alpha": log_slider(
-                "α (descent)", -3, 1, 0.5, "Learning rate of gradient descent, in time: 0.001–10"
+                "α (descent)",
+                -3,
+                1,
+                10**-0.3,
+                "Learning rate of gradient descent, in time: 0.001–10",
             ),
             "x": slider("start, x", -15, 15, 0.05, 0.0, "Start point, first coordinate; or drag"),
             "y": slider("start, y", -15, 15, 0.05, 0.0, "Start point, second coordinate; or drag"),
@@ -146,7 +150,8 @@ class FlowExplorer(AbstractLandscapeApp):
         )
         steps_ = int(record.descent_steps)
         drawn = "" if steps_ <= MAX_DESCENT else " (400 drawn)"
-        same = settings["solver"] == "Euler" and settings["step"] == settings["alpha"]
+        # The page computes powers of ten too, perhaps with another last digit.
+        same = settings["solver"] == "Euler" and np.isclose(settings["step"], settings["alpha"])
         note = "   step = α: Euler is gradient descent" if same else ""
         euler = settings["solver"] == "Euler"
         # In the text too: where a tolerance changes no step, a move must still be seen.

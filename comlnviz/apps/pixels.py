@@ -130,6 +130,27 @@ def text_mask(
     return int(low[0]) + left, int(low[1]) + top, mask[..., 3].copy()
 
 
+def composed(
+    tiles: list[tuple[int, tuple[int, int, np.ndarray]]],
+) -> tuple[int, int, np.ndarray]:
+    """Put masks side by side; each with how far it is to be shifted to the right, in pixels.
+
+    Returns:
+        Left, top and the mask, as `text_mask` does. Where two letters touch, the darker one stays.
+    """
+    placed = [(left + dx, top, m) for dx, (left, top, m) in tiles if m.size]
+    if not placed:
+        return 0, 0, np.empty((0, 0), np.uint8)
+    x0, y0 = min(x for x, _, _ in placed), min(y for _, y, _ in placed)
+    x1 = max(x + m.shape[1] for x, _, m in placed)
+    y1 = max(y + m.shape[0] for _, y, m in placed)
+    whole = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    for x, y, m in placed:
+        part = whole[y - y0 : y - y0 + m.shape[0], x - x0 : x - x0 + m.shape[1]]
+        np.maximum(part, m, out=part)
+    return x0, y0, whole
+
+
 def cropped(rgba: np.ndarray) -> tuple[int, int, np.ndarray]:
     """Cut away what is transparent; returns left, top and the pixels."""
     seen = rgba[..., 3] > 0

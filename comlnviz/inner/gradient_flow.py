@@ -59,7 +59,7 @@ def gradient_flow(
     integrator = Integrator(get_solver(solver), rtol, atol, dt0, max_steps)
     objective, floats, rebuild = adaptable(loss, params, data)
     T = checks.time(T, jnp.result_type(*jax.tree.leaves(floats)))
-    ts = checks.times(ts, T)
+    ts, ts_ok = checks.times(ts, T)
     fixed_T = jax.lax.stop_gradient(T)
     # A negative T makes `ok` false below; Diffrax would raise.
     run = adjoint.solve_flow(objective, floats, jnp.maximum(fixed_T, 0), ts, integrator)
@@ -67,7 +67,8 @@ def gradient_flow(
     speed = jax.lax.stop_gradient(descent_field(run.final, objective))
     final = jax.tree.map(lambda u, f: u + (T - fixed_T) * f, run.final, speed)
     path = None if run.path is None else rebuild(run.path)
-    solution = Solution(rebuild(final), path, run.stats, run.ok & jnp.isfinite(T) & (T > 0))
+    ok = run.ok & ts_ok & jnp.isfinite(T) & (T > 0)
+    solution = Solution(rebuild(final), path, run.stats, ok)
     return checks.check_solved(solution, T, "gradient_flow", max_steps) if throw else solution
 
 

@@ -70,7 +70,7 @@ def linear_flow(
     dtype = jnp.result_type(W0, features)
     W0, features, labels = (x.astype(dtype) for x in (W0, features, labels))
     T = checks.time(T, dtype)
-    ts = checks.times(ts, T)
+    ts, ts_ok = checks.times(ts, T)
     proximal = jnp.asarray(proximal, dtype)
     checks.finite("W0", W0)
     checks.finite("features", features)
@@ -88,6 +88,7 @@ def linear_flow(
     )
     integrator = Integrator(get_solver(solver), rtol, atol, dt0, max_steps)
     solution = _solve(W0, features, labels, proximal, T, ts, integrator, adjoint)
+    solution = eqx.tree_at(lambda s: s.ok, solution, solution.ok & ts_ok)
     return checks.check_solved(solution, T, "linear_flow", max_steps) if throw else solution
 
 

@@ -145,7 +145,7 @@ def _walk(land: Landscape, params: Array, T: Array, integrator: Integrator) -> d
 
     def going(carry):
         state, _, _, tried, _ = carry
-        return ~state.done & (tried < integrator.max_steps) & all_finite(state.y)
+        return ~state.done & state.ok & (tried < integrator.max_steps) & all_finite(state.y)
 
     def body(carry):
         state, ts, xys, tried, kept = carry

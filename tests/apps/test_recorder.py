@@ -291,3 +291,29 @@ def test_mathtext_and_moving_text_need_no_font_in_the_browser():
     moved = record(figure)
     assert moved.styles == recorder.styles
     assert moved.geometry() != recorder.geometry()
+
+
+@pytest.mark.parametrize("x", [3.0, 3.3, 0.76])
+def test_a_long_line_made_of_its_letters_is_the_line_that_agg_draws(x, monkeypatch):
+    figure = Figure(figsize=(7, 1))
+    FigureCanvasAgg(figure)
+    text = figure.text(0, 0.5, "forward: 11 steps, A/V WAVE fjord; 25% of W(0) × exp ∫μ dt")
+    text.set_x(x / figure.bbox.width)
+    text.set_animated(True)
+
+    def mask():
+        operations = record(figure)
+        (dx, dy), (columns, rows) = operations._points[-1]
+        whole = np.zeros((100, 700))
+        tile = np.frombuffer(operations._bytes[-1], np.uint8).reshape(int(rows), int(columns))
+        whole[int(dy) : int(dy + rows), int(dx) : int(dx + columns)] = tile
+        return whole
+
+    made_of_letters = mask()
+    monkeypatch.setattr("comlnviz.apps.recorder._LONG", 10**6)
+    drawn_whole = mask()
+    assert drawn_whole.max() > 200
+    # Equal but where two letters touch: Agg adds their edges, here the darker one stays.
+    difference = np.abs(made_of_letters - drawn_whole)
+    assert (difference > 0).sum() < 0.01 * (drawn_whole > 0).sum()
+    assert difference.max() < 64
