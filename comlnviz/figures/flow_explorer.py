@@ -75,6 +75,7 @@ class FlowFigure(AbstractLandscapeFigure):
         axes = self.pictures
         axes.set_title("query images, and what the learner says", fontsize=10, loc="left")
         axes.set_axis_off()
+        axes.set_visible(False)
         rows, columns = PICTURES
         self.mosaic = axes.imshow(
             np.zeros((rows * 10, columns * 10)), cmap="gray_r", vmin=0, vmax=1

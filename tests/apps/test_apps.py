@@ -257,6 +257,16 @@ def test_an_unknown_animation_format_is_refused_in_a_sentence(tmp_path):
     app.close()
 
 
+@pytest.mark.parametrize("problem", ["quadratic", "few-shot digits"])
+def test_panels_in_one_place_never_show_at_once(problem):
+    explorer = FlowExplorer(problem=problem)
+    places = [
+        tuple(axes.get_position().bounds) for axes in explorer.figure.axes if axes.get_visible()
+    ]
+    assert len(places) == len(set(places)) == 3
+    explorer.close()
+
+
 RERUNS = """
 import gc, weakref
 import IPython, psutil
