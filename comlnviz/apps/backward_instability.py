@@ -161,21 +161,23 @@ class BackwardInstability(AbstractLandscapeApp):
         if remedies and stale:
             note = "of an earlier state: compare again"
         picture.show_errors(self._errors, note, remedies and stale)
-        picture.readout.set_text(self._readout(record))
+        picture.write(*self._readout(record))
         return self._complaint(record)
 
-    def _readout(self, record: backward_instability.Record) -> str:
+    def _readout(self, record: backward_instability.Record) -> tuple[tuple[str, ...], ...]:
         T, share = self._return()
         if not np.isfinite(share):
-            back = "does not come back"
-        elif share > 1:
-            back = f"ends {share:.3g} times the way travelled from W(0)"
+            back = "not known"
         else:
-            back = f"comes back to within {100 * share:.2g}% of W(0)"
+            back = f"{share:.3g} × that" if share > 1 else f"{100 * share:.2g}% of that"
         return (
-            f"forward: {int(record.forward_steps)} steps to T = {T:.3g}, "
-            f"way travelled {record.travelled:.3g}\n"
-            f"backward: {int(record.backward_steps)} steps; {back}"
+            (
+                "forward",
+                f"{int(record.forward_steps)} steps to T = {T:.3g}",
+                "way travelled",
+                f"{record.travelled:.3g}",
+            ),
+            ("back again", f"{int(record.backward_steps)} steps", "miss of W(0)", back),
         )
 
     def _complaint(self, record: backward_instability.Record) -> str:

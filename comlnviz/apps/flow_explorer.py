@@ -119,7 +119,7 @@ class FlowExplorer(AbstractLandscapeApp):
         picture.show_pictures(images)
         if self._queries is not None:
             self._answer(record)
-        picture.readout.set_text(self._readout(record, settings))
+        picture.write(*self._readout(record, settings))
         return self._complaint(record, settings)
 
     def _meet(self, land: landscapes.Landscape, queries: landscapes.Queries | None) -> None:
@@ -142,23 +142,26 @@ class FlowExplorer(AbstractLandscapeApp):
         right = said == self._queries.labels[self._which]
         self._picture.show_answers([self._queries.names[s] for s in said], right)
 
-    def _readout(self, record: descent_and_flow.Record, settings: dict[str, Any]) -> str:
+    def _readout(
+        self, record: descent_and_flow.Record, settings: dict[str, Any]
+    ) -> tuple[tuple[str, ...], ...]:
         work = (
             f"{int(record.evaluations)} gradients"
             if record.evaluations is not None
             else f"{int(record.steps_done)} implicit steps"
         )
         steps_ = int(record.descent_steps)
-        drawn = "" if steps_ <= MAX_DESCENT else " (400 drawn)"
-        # The page computes powers of ten too, perhaps with another last digit.
-        same = settings["solver"] == "Euler" and np.isclose(settings["step"], settings["alpha"])
-        note = "   step = α: Euler is gradient descent" if same else ""
         euler = settings["solver"] == "Euler"
+        # The page computes powers of ten too, perhaps with another last digit.
+        same = euler and np.isclose(settings["step"], settings["alpha"])
+        note = "step = α: Euler is gradient descent" if same else ""
+        if steps_ > MAX_DESCENT:
+            note = f"({MAX_DESCENT} drawn)  {note}"
         # In the text too: where a tolerance changes no step, a move must still be seen.
         how = f"step {settings['step']:.3g}" if euler else f"tolerance {settings['tolerance']:.2e}"
         return (
-            f"flow by {settings['solver']}, {how}: {work}, error {record.error:.1e}{note}\n"
-            f"gradient descent: {steps_} steps of α = {settings['alpha']:.3g}{drawn}"
+            (f"flow by {settings['solver']}", how, work, f"error {record.error:.1e}"),
+            ("gradient descent", f"α = {settings['alpha']:.3g}", f"{steps_} steps", note),
         )
 
     def _complaint(self, record: descent_and_flow.Record, settings: dict[str, Any]) -> str:

@@ -42,7 +42,7 @@ from comlnviz.apps.pixels import (
 
 Number = Any  # int, float or one of NumPy's: matplotlib passes what it has
 _TILES = 512  # texts and letters kept rendered
-_LONG = 12  # letters: a shorter text is rendered whole, for it may move by parts of a pixel
+_LONG = 9  # letters: a shorter text is rendered whole, for it may move by parts of a pixel
 
 
 def animated_artists(figure: Figure) -> list[Artist]:

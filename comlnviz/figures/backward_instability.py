@@ -92,7 +92,7 @@ class InstabilityFigure(AbstractLandscapeFigure):
         """Light or dark."""
         apply_theme(self.figure, dark, (self.levels, self.predicted))
         ink = theme(dark)["ink"]
-        for text in (self.readout, self.growth_note, self.bars_note, *self.values):
+        for text in (*self.readout, self.growth_note, self.bars_note, *self.values):
             text.set_color(ink)
         self.start.set_markeredgecolor(ink)
 

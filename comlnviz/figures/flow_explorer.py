@@ -56,9 +56,9 @@ class FlowFigure(AbstractLandscapeFigure):
         (self.accuracy,) = axes.plot([], [], color=COLOURS["flow"], lw=1.5, ls=":")
         (self.now,) = axes.plot([], [], lw=1, ls="-")
         above: dict[str, Any] = dict(transform=axes.transAxes, fontsize=8, ha="right")
-        self.accuracy_label = axes.text(1.0, 1.02, "", **above)
+        self.query_labels = [axes.text(x, 1.02, "", **above) for x in (0.6, 1.0)]
         animate(self.loss_flow, self.loss_descent, self.query_loss, self.accuracy, self.now)
-        animate(self.accuracy_label)
+        animate(*self.query_labels)
 
     def _make_work(self) -> None:
         axes = self.work
@@ -98,7 +98,7 @@ class FlowFigure(AbstractLandscapeFigure):
         """Light or dark."""
         apply_theme(self.figure, dark, (self.levels, self.now))
         ink = "#e6e6e6" if dark else "#222222"
-        for text in (self.readout, self.accuracy_label):
+        for text in (*self.readout, *self.query_labels):
             text.set_color(ink)
         self.start.set_markeredgecolor(ink)
         self.mosaic.set_cmap("gray" if dark else "gray_r")
@@ -137,12 +137,16 @@ class FlowFigure(AbstractLandscapeFigure):
         # Accuracy shares the axis: its 1 is the top of the plot.
         self.accuracy.set_data(record.flow_t[1:], record.query_accuracy[1:] * top_loss)
         self.now.set_data([T, T], [0, top_loss])
-        self.accuracy_label.set_text(
-            f"on queries: loss {record.query_loss[-1]:.2f} (dashed), "
-            f"accuracy {100 * record.query_accuracy[-1]:.0f}% (dotted)"
+        loss, accuracy = record.query_loss[-1], record.query_accuracy[-1]
+        kind, right = (
+            ("query", f"accuracy {100 * accuracy:.0f}% (dotted)")
             if few_shot
-            else f"validation loss {record.query_loss[-1]:.2f} (dashed)"
+            else ("validation", "")
         )
+        for text, words in zip(
+            self.query_labels, (f"{kind} loss {loss:.2f} (dashed)", right), strict=True
+        ):
+            text.set_text(words)
         if self.curves.get_ylim()[1] != top_loss:
             self.curves.set_ylim(0, top_loss)
         work = np.nan if record.evaluations is None else float(record.evaluations)

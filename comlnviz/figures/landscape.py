@@ -8,6 +8,8 @@ import numpy as np
 from .contours import level_lines
 from .style import COLOURS, animate, label_axes, new_figure
 
+_ROWS, _COLUMNS = (0.047, 0.012), (0.012, 0.165, 0.335, 0.49)  # of the readout, in the figure
+
 
 class AbstractLandscapeFigure(ABC):
     """A plane on the left, two panels on the right, a line of text beneath."""
@@ -47,12 +49,19 @@ class AbstractLandscapeFigure(ABC):
         (self.levels,) = axes.plot([], [], lw=0.8, alpha=0.55)
         self._make_paths()
         (self.start,) = axes.plot([], [], marker="o", ms=10, mfc="none", mew=2, ls="")
-        # A text of the axes, since a figure's own animated texts are not saved.
-        self.readout = axes.text(
-            0.012, 0.012, "", transform=self.figure.transFigure, fontsize=9, linespacing=1.5
-        )
-        self.readout.set_in_layout(False)
-        animate(*axes.lines, self.readout)
+        # Texts of the axes, since a figure's own animated texts are not saved. Many short ones:
+        # what does not change costs nothing, and numbers do not push each other about.
+        place: dict[str, Any] = dict(transform=self.figure.transFigure, fontsize=9)
+        self.readout = [axes.text(x, y, "", **place) for y in _ROWS for x in _COLUMNS]
+        for text in self.readout:
+            text.set_in_layout(False)
+        animate(*axes.lines, *self.readout)
+
+    def write(self, *rows: tuple[str, ...]) -> None:
+        """Fill the readout beneath the plane: two rows of up to four fields."""
+        fields = [field for row in rows for field in (*row, "", "", "", "")[: len(_COLUMNS)]]
+        for text, field in zip(self.readout, fields, strict=True):
+            text.set_text(field)
 
     def _write_key(self, *entries: tuple[float, str, str]) -> None:
         """Name the paths above the plane: (place, text, method)."""

@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from ..inner import gradient_descent, gradient_flow, linear_flow
+from ..descent import Descent
+from ..inner import gradient_flow, linear_flow
 from ..integrator import Integrator, all_finite, get_solver
 from ..models import LinearHead
+from ..objective import Objective
 from .landscapes import Landscape, landscape
 from .precision import in_float64
 
@@ -95,17 +97,7 @@ def _compute(land: Landscape, traced: tuple[Array, ...], solver: diffrax.Abstrac
     integrator = Integrator(solver, tolerance, tolerance, _first_step(solver, step), MAX_STEPS)
     end = _walk(land, params, T, integrator)
 
-    # Gradient descent, a fixed number of steps of which those up to T are shown.
-    descent = gradient_descent(
-        land.loss, params, land.data, MAX_DESCENT, optimizer=optax.sgd(alpha), path=True
-    )
-    descent_t = alpha * jnp.arange(MAX_DESCENT + 1)
-    # A little slack, so that T = kα shows k steps whatever the rounding.
-    shown = descent_t <= T * (1 + 1e-9)
-    hide = lambda x: jnp.where(shown.reshape(-1, *[1] * (x.ndim - 1)), x, jnp.nan)
-    assert descent.path is not None
     losses = jax.vmap(land.at)
-
     query = jax.vmap(lambda p: _query(land, p))(flow.path)
     travelled = jnp.linalg.norm(flow.params - params)
     return Record(
@@ -113,16 +105,43 @@ def _compute(land: Landscape, traced: tuple[Array, ...], solver: diffrax.Abstrac
         flow_xy=land.project(flow.path),
         flow_loss=losses(flow.path),
         flow_ok=flow.ok,
-        descent_t=descent_t,
-        descent_xy=hide(land.project(descent.path)),
-        descent_loss=hide(losses(descent.path)),
-        descent_steps=jnp.floor(T / alpha * (1 + 1e-9)),
+        **_descend(land, params, T, alpha),
         error=jnp.linalg.norm(end["params"] - flow.params) / travelled,
         query_loss=query[0],
         query_accuracy=query[1],
         query_probabilities=_probabilities(land, end["params"]),
         **{k: v for k, v in end.items() if k != "params"},
     )
+
+
+def _descend(land: Landscape, params: Array, T: Array, alpha: Array) -> dict[str, Array]:
+    """Gradient descent up to T, the first `MAX_DESCENT` steps of it, seen in the plane."""
+    descent = Descent(Objective.of(land.loss, params, land.data), optax.sgd(alpha))
+    # A little slack, so that T = kα shows k steps whatever the rounding.
+    steps = jnp.floor(T / alpha * (1 + 1e-9))
+
+    def body(carry):
+        (params, memory), xys, losses, done = carry
+        params, memory = descent.step((params, memory))
+        done = done + 1
+        xys = xys.at[done].set(land.project(params))
+        return (params, memory), xys, losses.at[done].set(land.at(params)), done
+
+    unknown = jnp.full(MAX_DESCENT + 1, jnp.nan)
+    start = (
+        descent.init(params),
+        jnp.stack([unknown, unknown], axis=-1).at[0].set(land.project(params)),
+        unknown.at[0].set(land.at(params)),
+        jnp.zeros((), int),
+    )
+    shown = jnp.minimum(steps, MAX_DESCENT)
+    _, xys, losses, _ = jax.lax.while_loop(lambda carry: carry[3] < shown, body, start)
+    return {
+        "descent_t": alpha * jnp.arange(MAX_DESCENT + 1),
+        "descent_xy": xys,
+        "descent_loss": losses,
+        "descent_steps": steps,
+    }
 
 
 def _first_step(solver: diffrax.AbstractSolver, step: Array) -> Array | None:

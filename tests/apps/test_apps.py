@@ -187,7 +187,7 @@ def test_euler_with_step_alpha_lies_on_gradient_descent():
     np.testing.assert_allclose(
         record.steps_xy[: steps + 1], record.descent_xy[: steps + 1], atol=1e-12
     )
-    assert "Euler is gradient descent" in app._picture.readout.get_text()
+    assert "Euler is gradient descent" in app._picture.readout[-1].get_text()
     app.close()
 
 
