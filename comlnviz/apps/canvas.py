@@ -29,7 +29,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, features
 
-from comlnviz.apps.recorder import RecordingRenderer, animated_artists
+from comlnviz.apps.recorder import RecordingRenderer
 
 _PATIENCE = 1.0  # seconds after which a frame counts as lost, and its page as gone
 _MEMORY = 0.3  # weight of the newest round trip in the running mean
@@ -126,13 +126,9 @@ class FigureCanvas(anywidget.AnyWidget):
         with self.hold_sync():  # one message
             if stale:
                 self._draw_background()
-            self._recorder.clear()
-            for artist in animated_artists(self.figure):
-                artist.draw(self._recorder)
-            styles, geometry = (
-                self._recorder.operations.styles,
-                self._recorder.operations.geometry(),
-            )
+                self._recorder.forget()
+            operations = self._recorder.frame(self.figure)
+            styles, geometry = operations.styles, operations.geometry()
             if not stale and styles == self._styles and geometry == self._frame[4:]:
                 return
             self._styles = styles
@@ -188,6 +184,7 @@ class FigureCanvas(anywidget.AnyWidget):
         finally:
             for artist in hidden:
                 artist.set_animated(True)
+        self._recorder.forget()
         # All is put back as it was, so the background on the page is as good as before.
         self._outdated, self.figure.stale = outdated, False
         return out.getvalue()

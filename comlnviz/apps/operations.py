@@ -40,6 +40,14 @@ class Operations:
         codes = (part.astype("u1").tobytes() for part in self._codes)
         return b"".join([head.tobytes(), *points, *codes, *self._bytes])
 
+    def extend(self, others: Operations) -> None:
+        """Add what others hold."""
+        self.styles += others.styles
+        self._counts += others._counts
+        self._points += others._points
+        self._codes += others._codes
+        self._bytes += others._bytes
+
     def path(self, style: Style, shape: np.ndarray, codes: np.ndarray) -> None:
         """Add a path."""
         if not len(shape):

@@ -22,7 +22,10 @@ from matplotlib.axes import Axes
 from matplotlib.backend_bases import GraphicsContextBase, RendererBase
 from matplotlib.backends.backend_agg import RendererAgg, get_hinting_flag
 from matplotlib.figure import Figure, FigureBase
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.path import Path
+from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Transform
 
 from comlnviz.apps.operations import IMAGE, MARKERS, MASK, PATH, Operations, Style, css_all
@@ -40,9 +43,10 @@ from comlnviz.apps.pixels import (
     text_mask,
 )  # fmt: skip
 
+_SIMPLE = (Line2D, Text, Rectangle)  # others have parts that may change without their knowing
 Number = Any  # int, float or one of NumPy's: matplotlib passes what it has
 _TILES = 512  # texts and letters kept rendered
-_LONG = 9  # letters: a shorter text is rendered whole, for it may move by parts of a pixel
+_LONG = 5  # letters: a shorter text is rendered whole, for it may move by parts of a pixel
 
 
 def animated_artists(figure: Figure) -> list[Artist]:
@@ -70,8 +74,8 @@ def _walk(
 class RecordingRenderer(RendererBase):
     """Record what artists draw in `operations`.
 
-    Keep one for as long as `agg`, an Agg renderer of the same size and resolution, lives: texts and
-    their measures are remembered. `clear()` before each frame.
+    Keep one for as long as `agg`, an Agg renderer of the same size and resolution, lives: texts,
+    their measures, and what has not changed since the last `frame` are remembered.
     """
 
     def __init__(self, agg: RendererAgg) -> None:
@@ -80,10 +84,28 @@ class RecordingRenderer(RendererBase):
         self.width, self.height = int(agg.width), int(agg.height)
         self.operations = Operations()
         self._tiles: OrderedDict[Any, tuple[int, int, np.ndarray]] = OrderedDict()
+        self._kept: dict[Artist, Operations] = {}
 
-    def clear(self) -> None:
-        """Forget what was drawn."""
-        self.operations = Operations()
+    def frame(self, figure: Figure) -> Operations:
+        """Record all animated artists, as they were in the frame before where they are not stale.
+
+        `forget()` first when axes have moved, or when others have drawn the artists.
+        """
+        kept, whole = {}, Operations()
+        for artist in animated_artists(figure):
+            part = None if artist.stale else self._kept.get(artist)
+            if part is None:
+                part = self.operations = Operations()
+                artist.draw(self)
+            if type(artist) in _SIMPLE:
+                kept[artist] = part
+            whole.extend(part)
+        self._kept = kept
+        return whole
+
+    def forget(self) -> None:
+        """Record every artist anew in the next frame."""
+        self._kept = {}
 
     # What artists ask of a renderer
 

@@ -11,6 +11,7 @@ import ipywidgets
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from comlnviz.apps import canvas as module
@@ -316,3 +317,38 @@ def test_memory_is_flat_over_200_figures():
 def test_no_pyplot():
     code = "import sys, comlnviz.apps.canvas; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_only_what_has_changed_is_drawn_again(monkeypatch):
+    figure, (moving, resting) = two_lines()
+    canvas = FigureCanvas(figure)
+    drawn = []
+    draw = Line2D.draw
+    monkeypatch.setattr(Line2D, "draw", lambda self, r: (drawn.append(self), draw(self, r)))
+    moving.set_ydata([1, 0])
+    canvas.refresh()
+    assert drawn == [moving]
+    figure.axes[0].set_xlim(0, 2)  # everything is elsewhere now
+    drawn.clear()
+    canvas.refresh()
+    assert resting in drawn and moving in drawn
+
+
+def test_a_picture_saved_in_between_does_not_hide_a_change():
+    figure, (moving, _) = two_lines()
+    canvas = FigureCanvas(figure)
+    before = canvas._frame
+    moving.set_ydata([1, 0])
+    canvas.png()  # draws the line: it is not stale any more
+    canvas.refresh()
+    assert canvas._frame != before
+
+
+def two_lines():
+    figure = Figure(figsize=(3, 2))
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    lines = [*axes.plot([0, 1], [0, 1]), *axes.plot([0, 1], [0.5, 0.5])]
+    for line in lines:
+        line.set_animated(True)
+    return figure, lines
