@@ -33,6 +33,7 @@ class BackwardInstability(AbstractLandscapeApp):
         self._points: list[tuple[float, float]] = []
         self._errors: dict[str, float] | None = None
         self._errors_of: dict[str, Any] = {}
+        self._record_of: dict[str, Any] = {}
         problem, *surface = self._landscape_controls(
             backward_instability.PROBLEMS, "quadratic"
         ).items()
@@ -149,7 +150,9 @@ class BackwardInstability(AbstractLandscapeApp):
         settings = self.settings()
         self._announce(settings["problem"], settings["solver"], settings["dtype"])
         self._enter_landscape()
-        self._record = record = backward_instability.study(**settings)
+        if settings != self._record_of:  # Play moves through a story already computed
+            self._record, self._record_of = backward_instability.study(**settings), settings
+        record = self._record
         picture, panel = self._picture, self.controls["panel"].value
         picture.show(record, 2 * self.controls["progress"].value / FRAMES)
         picture.show_panel(bars=panel == "remedies")
