@@ -56,8 +56,8 @@ window.lab = (() => {
       });
     },
 
-    focus(label) {
-      const found = this.sliders().find((slider) => slider.label === label);
+    focus(label, which = 0) {
+      const found = this.sliders().filter((slider) => slider.label === label)[which];
       found?.handle.scrollIntoView({ block: "center" });
       found?.handle.focus({ preventScroll: true });
       return !!found && document.activeElement === found.handle;

@@ -129,11 +129,11 @@ class Lab:
         return self.page.evaluate("() => lab.sliders().map(({ label }) => label)")
 
     def press(self, label: str, key: str = "ArrowRight", n: int = 1, figure: int = 0) -> list[str]:
-        """Press a key n times on the slider so labelled; the figure's pixels after each.
+        """Press a key n times on the figure's slider so labelled; its pixels after each.
 
         Waits after each key until the picture is another, or five seconds.
         """
-        if not self.page.evaluate("label => lab.focus(label)", label):
+        if not self.page.evaluate("([l, f]) => lab.focus(l, f)", [label, figure]):
             raise LookupError(f"no slider {label!r} among {self.sliders()}")
         seen = []
         for _ in range(n):

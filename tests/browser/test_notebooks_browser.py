@@ -23,15 +23,22 @@ jax.monitoring.register_event_duration_secs_listener(_comlnviz_count)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_reader_runs_it_and_moves_a_slider(lab, path):
+def test_a_reader_runs_it_moves_sliders_and_drags(lab, path):
     shutil.copy(path, lab.root / path.name)
     lab.open(path.name)
     lab.run_all(timeout=150)
     assert not lab.errors
     lab.execute(COUNT)
-    seen = [lab.pixels(0), *lab.press("T", "ArrowRight", 3), *lab.press("T", "ArrowLeft", 3)]
-    assert len(set(seen[:4])) == 4, "each move shows another picture"
-    assert seen[:4] == seen[:2:-1], "and back again the same ones"
+    assert lab.figures() > 0
+    for figure in range(lab.figures()):
+        there = lab.press("T", "ArrowLeft", 3, figure)
+        back = lab.press("T", "ArrowRight", 3, figure)
+        assert len(set(there)) == 3, "each move shows another picture"
+        assert there == [back[1], back[0], there[2]], "and back again the same ones"
+    if "01" in path.name:
+        before = lab.pixels(0)
+        lab.drag("start point", (0.5, 0.5), (0.3, 0.6))
+        assert lab.pixels(0) != before
     assert json.loads(lab.execute("print(_comlnviz_compiled)")) == []
     lab.screenshot(ARTEFACTS / f"{path.stem}-light.png")
     lab.theme(dark=True)
