@@ -1,0 +1,51 @@
+"""An encoder with a linear head: the whole network that MAML adapts."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .encoder import AbstractEncoder, AbstractNetwork
+
+
+class Classifier(AbstractEncoder):
+    """A recipe for networks whose outputs are `ways` logits.
+
+    **Fields:**
+
+    - `encoder`: everything below the head.
+    - `ways`: the number N of classes.
+    """
+
+    encoder: AbstractEncoder
+    ways: int = eqx.field(static=True)
+
+    @property
+    def size(self) -> int:
+        """The number of logits."""
+        return self.ways
+
+    def init(self, key: PRNGKeyArray) -> "ClassifierNetwork":
+        """A fresh encoder; the head Glorot-uniform, its bias zero."""
+        encoder_key, head_key = jax.random.split(key)
+        make = jax.nn.initializers.glorot_uniform(in_axis=-1, out_axis=-2)
+        head = make(head_key, (self.ways, self.encoder.size), float)
+        return ClassifierNetwork(self.encoder.init(encoder_key), head, jnp.zeros(self.ways))
+
+
+class ClassifierNetwork(AbstractNetwork):
+    """A `Classifier` with its weights."""
+
+    encoder: AbstractNetwork
+    head: Float[Array, "N d"]
+    bias: Float[Array, " N"]
+
+    def train(self, images):
+        """See `AbstractNetwork`."""
+        features, encoder = self.encoder.train(images)
+        logits = features @ self.head.T + self.bias[None]
+        return logits, ClassifierNetwork(encoder, self.head, self.bias)
+
+    def __call__(self, images: Float[Array, "B *shape"]) -> Float[Array, "B N"]:
+        """See `AbstractNetwork`."""
+        return self.encoder(images) @ self.head.T + self.bias[None]
