@@ -1,5 +1,7 @@
 """iMAML: differentiate the minimum that was found, not the way to it."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -79,9 +81,12 @@ def _backward(residual, cotangent, perturbed, inputs, *, found, cg_steps):
 
     structure = jax.eval_shape(lambda: found)
     operator = lx.FunctionLinearOperator(regularised, structure, tags=lx.positive_semidefinite_tag)
-    # The number of steps is the budget: fewer only when the residual is at rounding level.
-    eps = float(jnp.finfo(lam.dtype).eps)
-    solver = lx.CG(rtol=eps, atol=0.0, max_steps=cg_steps)
+    # The number of steps is the budget: fewer only when the residual is at rounding level. Of the
+    # largest entry, for relative to an entry that is zero it would be no number, and CG would end.
+    eps = jnp.finfo(lam.dtype).eps
+    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(c)) for c in jax.tree.leaves(costate)]))
+    tolerance: Any = eps * largest
+    solver = lx.CG(rtol=0.0, atol=tolerance, max_steps=cg_steps)
     w = lx.linear_solve(operator, costate, solver, throw=False).value
     _, shares = objective.curvature(found, w)
     to_lam = -sum(

@@ -85,4 +85,11 @@ def cross_entropy(
     The same loss `linear_flow` descends, written for `gradient_flow` and `gradient_descent`.
     """
     features, labels = data
-    return -jnp.mean(jnp.sum(labels * jax.nn.log_softmax(features @ W.T), axis=-1))
+    return softmax_cross_entropy(features @ W.T, labels)
+
+
+def softmax_cross_entropy(
+    logits: Float[Array, "M N"], labels: Float[Array, "M N"]
+) -> Float[Array, ""]:
+    """Mean cross-entropy of softmax(logits) against rows that are probability vectors."""
+    return -jnp.mean(jnp.sum(labels * jax.nn.log_softmax(logits), axis=-1))

@@ -180,6 +180,20 @@ def test_implicit_refuses_a_weight_that_is_not_positive_and_a_search_of_no_steps
 
 
 FLOWS = [StoredStates(9), Checkpointed(), Unrolled(), Backsolve()]
+
+
+@pytest.mark.parametrize("query", [jnp.array([0.0, 1.0, 0.0]), jnp.zeros(3)], ids=["some", "all"])
+def test_implicit_solves_where_entries_of_the_query_gradient_are_zero(query):
+    A = jnp.array([[2.0, 0.7, 0.0], [0.7, 1.0, 0.0], [0.0, 0.0, 0.5]])
+    loss = lambda u, A: 0.5 * u @ A @ u
+    run = lambda u0: gradient_descent(
+        loss, u0, A, 500, optimizer=optax.sgd(0.2), adjoint=Implicit(1.5, cg_steps=10)
+    )
+    gradient = jax.grad(lambda u0: query @ run(u0).params)(jnp.ones(3))
+    expected = 1.5 * jnp.linalg.solve(A + 1.5 * jnp.eye(3), query)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-10, atol=1e-14)
+
+
 DESCENTS = [StoredStates(), Checkpointed(), Unrolled(), FirstOrder(), Implicit(1.0)]
 name = lambda adjoint: type(adjoint).__name__
 
