@@ -1,5 +1,6 @@
 """Distributions of tasks: a random key in, a task out."""
 
-from .few_shot import FewShot, Task
+from .few_shot import FewShot
+from .task import AbstractTasks, Task
 
-__all__ = ["FewShot", "Task"]
+__all__ = ["AbstractTasks", "FewShot", "Task"]

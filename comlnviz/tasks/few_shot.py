@@ -1,24 +1,16 @@
 """N-way k-shot classification tasks drawn from a dataset."""
 
-from typing import NamedTuple
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+from jaxtyping import Array, Int, PRNGKeyArray, UInt8
 
 from ..data import Dataset
+from .task import AbstractTasks, Task
 
 
-class Task(NamedTuple):
-    """A support set to adapt on and a query set to be judged on, each (inputs, one-hot labels)."""
-
-    support: tuple[Float[Array, "M *shape"], Float[Array, "M N"]]
-    query: tuple[Float[Array, "Q *shape"], Float[Array, "Q N"]]
-
-
-class FewShot(eqx.Module):
+class FewShot(AbstractTasks):
     """Tasks of `ways` classes with `shots` labelled examples and `queries` to predict of each.
 
     `sample` is a pure function of its key and works under `jit` and `vmap`. Images come scaled to

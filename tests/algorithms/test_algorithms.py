@@ -129,7 +129,7 @@ def test_Reptile_algorithm_2_is_the_way_back_from_where_all_examples_lead():
 
 
 def test_IMAML_converged_is_the_derivative_of_the_proximal_minimum():
-    algorithm = IMAML(MODEL, 2.0, 0.2, 400, 100)
+    algorithm = IMAML(MODEL, 2.0, 0.2, 60, 60)
     meta = algorithm.init(KEY)
 
     def loss(meta):
@@ -137,7 +137,7 @@ def test_IMAML_converged_is_the_derivative_of_the_proximal_minimum():
             jnp.sum((a - b) ** 2) for a, b in zip(floats(u), floats(meta), strict=True)
         )
         proximal = lambda u, data: network_loss(u, data) + distance(u)  # λ/2 = 1
-        return network_loss(unrolled(meta, proximal, TASK.support, 0.2, 150), TASK.query)
+        return network_loss(unrolled(meta, proximal, TASK.support, 0.2, 60), TASK.query)
 
     close(
         algorithm.meta_grad(meta, TASK)[1], eqx.filter_jit(eqx.filter_grad(loss))(meta), 1e-6, 1e-9

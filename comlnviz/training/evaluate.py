@@ -1,0 +1,72 @@
+"""How good a trained learner is: its mean score over many tasks, with an interval."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from ..algorithms import AbstractAlgorithm
+from ..tasks import AbstractTasks
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """A mean over tasks.
+
+    **Fields:**
+
+    - `mean`: of the tasks' scores.
+    - `ci95`: half the width of its 95% interval, 1.96 standard errors over tasks.
+    - `per_task`: the scores, in the order of the tasks.
+    """
+
+    mean: float
+    ci95: float
+    per_task: Float[np.ndarray, " n"]
+
+    def __str__(self) -> str:
+        return f"{100 * self.mean:.2f} ± {100 * self.ci95:.2f} %"
+
+
+def evaluate(
+    algorithm: AbstractAlgorithm,
+    meta: PyTree,
+    tasks: AbstractTasks,
+    *,
+    num_tasks: int = 1000,
+    key: PRNGKeyArray | None = None,
+    batch_size: int = 8,
+) -> Score:
+    """Adapt to each of many tasks and score the queries.
+
+    **Arguments:**
+
+    - `algorithm`, `meta`: the learner and what it has learned.
+    - `tasks`: where they come from; has `sample(key)`.
+    - `num_tasks`: how many, at least 2.
+    - `key`: chooses the tasks. Without it they are the same for every method, always.
+    - `batch_size`: tasks computed at once; changes time and memory only.
+
+    **Raises** `ValueError` for fewer than 2 tasks, `RuntimeError` when adaptation fails on some.
+    """
+    if num_tasks < 2:
+        raise ValueError(f"num_tasks must be at least 2 for an interval; got {num_tasks}.")
+    key = jax.random.key(0) if key is None else key
+    keys = jax.random.split(key, num_tasks)
+    scores = np.asarray(_scores(algorithm, meta, tasks, keys, batch_size), float)
+    failed = np.flatnonzero(~np.isfinite(scores))
+    if len(failed):
+        raise RuntimeError(
+            f"{type(algorithm).__name__} failed to adapt on {len(failed)} of {num_tasks} tasks, "
+            f"the first being number {failed[0]}: shorten T or the steps, or train further."
+        )
+    error = np.std(scores, ddof=1) / np.sqrt(num_tasks)
+    return Score(float(np.mean(scores)), float(1.96 * error), scores)
+
+
+@eqx.filter_jit
+def _scores(algorithm, meta, tasks, keys, batch_size) -> Array:
+    score = lambda key: algorithm.score(meta, tasks.sample(key))
+    return jax.lax.map(score, keys, batch_size=batch_size)

@@ -1,0 +1,233 @@
+"""The outer loop: sample tasks, take their meta-gradients, step; many steps in one program."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, PRNGKeyArray, PyTree
+
+from ..algorithms import AbstractAlgorithm
+from ..integrator import all_finite
+from ..tasks import AbstractTasks
+from . import checkpoint as files
+from .evaluate import evaluate
+from .progress import Progress
+
+_CHUNK = 20  # steps at most between two looks at what happens
+
+
+class TrainingError(RuntimeError):
+    """Meta-training came to a point from which it cannot go on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A meta-training that has ended.
+
+    **Fields:**
+
+    - `meta`: the meta-parameters; those of the best validation where there was one.
+    - `history`: by name, one number a step: `loss`, `score` (of the batch's queries), and whatever
+      the algorithm monitors, such as `T`; with validation also `validation_step` and
+      `validation_score`.
+    - `steps`: how many were taken.
+    - `interrupted`: whether the reader stopped it.
+    """
+
+    meta: PyTree
+    history: dict[str, np.ndarray]
+    steps: int
+    interrupted: bool
+
+
+def meta_train(
+    algorithm: AbstractAlgorithm,
+    tasks: AbstractTasks,
+    *,
+    num_steps: int,
+    batch_size: int,
+    optimizer: optax.GradientTransformation,
+    key: PRNGKeyArray,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 100,
+    validation: AbstractTasks | None = None,
+    validate_every: int = 100,
+    validation_tasks: int = 200,
+    patience: int | None = None,
+    progress: bool = True,
+) -> Run:
+    """Learn to learn: `num_steps` steps of `optimizer` on batches of `batch_size` tasks.
+
+    The tasks of step i are a function of (key, i) alone. Training can be interrupted and, with a
+    checkpoint, taken up again by the same call; the result is the same, bit for bit.
+
+    **Arguments:**
+
+    - `algorithm`: what learns, such as `COMLN(...)`.
+    - `tasks`: where tasks come from.
+    - `num_steps`, `batch_size`: of meta-training, and tasks a step. A later call with the same
+      checkpoint may ask for more steps.
+    - `optimizer`: any optax transformation.
+    - `key`: for the initial meta-parameters and the tasks.
+    - `checkpoint`: a file, written every `checkpoint_every` steps and taken up if it is there.
+    - `validation`: tasks of other classes, scored every `validate_every` steps on the same
+      `validation_tasks` tasks; the best meta-parameters are kept.
+    - `patience`: stop after that many validations without a better score.
+    - `progress`: show a bar.
+
+    **Returns** a `Run`.
+
+    **Raises** `ValueError` for settings out of range and for a checkpoint of another training,
+    `TrainingError` when loss or gradients cease to be finite.
+
+    Source: COMLN (Deleu et al. 2022), Algorithm 1.
+    """
+    for name, value in dict(
+        num_steps=num_steps, batch_size=batch_size, checkpoint_every=checkpoint_every,
+        validate_every=validate_every, validation_tasks=validation_tasks,
+    ).items():  # fmt: skip
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1; got {value}.")
+    init_key, task_key = jax.random.split(key)
+    meta = algorithm.init(init_key)
+    state = _State(meta, optimizer.init(eqx.filter(meta, eqx.is_inexact_array)), meta)
+    path = None if checkpoint is None else Path(checkpoint)
+    header = files.fingerprint(
+        state, algorithm=algorithm, tasks=tasks, batch_size=batch_size,
+        key=np.asarray(jax.random.key_data(key)).tolist(), validation=validation,
+        validate_every=validate_every if validation is not None else None,
+    )  # fmt: skip
+    history: dict[str, np.ndarray] = {}
+    step, saved_at, best, waited = 0, None, -np.inf, 0
+    if path is not None and path.exists():
+        state, history, saved = files.load(path, state, header)
+        step, best, waited = saved["step"], saved["best"], saved["waited"]
+        saved_at = step
+
+    def save() -> None:
+        nonlocal saved_at
+        if path is not None and step != saved_at:
+            marks = {"step": step, "best": float(best), "waited": waited}
+            files.save(path, state, history, {**header, **marks})
+            saved_at = step
+
+    interrupted = False
+    with Progress(num_steps, step, batch_size, shown=progress) as bar:
+        try:
+            while step < num_steps and not (patience is not None and waited >= patience):
+                marks = [num_steps, _next(step, checkpoint_every), step + _CHUNK]
+                if validation is not None:
+                    marks.append(_next(step, validate_every))
+                count = min(marks) - step
+                span = jnp.asarray([step, count])
+                after, records, failure = _advance(
+                    algorithm, tasks, optimizer, batch_size, state, task_key, span
+                )
+                records, failure = jax.device_get((records, failure))
+                if failure["step"] >= 0:
+                    raise TrainingError(_obituary(failure, path, saved_at))
+                taken = {name: values[:count] for name, values in records.items()}
+                state, step = after, step + count
+                history = _extended(history, taken)
+                bar.update(count, taken)
+                if validation is not None and step % validate_every == 0:
+                    score = evaluate(algorithm, state.meta, validation, num_tasks=validation_tasks)
+                    waited = 0 if score.mean > best else waited + 1
+                    if score.mean > best:
+                        best, state = score.mean, eqx.tree_at(lambda s: s.best, state, state.meta)
+                    seen = {"validation_step": [step], "validation_score": [score.mean]}
+                    history = _extended(history, {k: np.array(v) for k, v in seen.items()})
+                if step % checkpoint_every == 0:
+                    save()
+        except KeyboardInterrupt:
+            interrupted = True
+            bar.say(f"Interrupted after {step} of {num_steps} steps.")
+        save()
+    return Run(state.best if best > -np.inf else state.meta, history, step, interrupted)
+
+
+class _State(eqx.Module):
+    meta: PyTree
+    optimizer: PyTree
+    best: PyTree
+
+
+def _next(step: int, every: int) -> int:
+    return (step // every + 1) * every
+
+
+def _extended(history: dict[str, np.ndarray], more: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    join = lambda name, new: np.concatenate([history[name], new]) if name in history else new
+    return {**history, **{name: join(name, new) for name, new in more.items()}}
+
+
+# One program whatever the number of steps, so that a resumed training computes the same bits.
+@eqx.filter_jit
+def _advance(algorithm, tasks, optimizer, batch_size, state, key, span) -> tuple:
+    """`count` steps from number `start` on; the history; where it failed, if it did."""
+    start, count = span
+    dynamic, static = eqx.partition(state, eqx.is_array)
+    sample = lambda i: jax.random.split(jax.random.fold_in(key, i), batch_size)
+    shapes = eqx.filter_eval_shape(
+        lambda d: _step(algorithm, tasks, optimizer, eqx.combine(d, static), sample(start))[1],
+        dynamic,
+    )
+    empty = jax.tree.map(lambda x: jnp.full((_CHUNK, *x.shape), jnp.nan, x.dtype), shapes)
+
+    def going(carry):
+        i, _, _, failed = carry
+        return (i < count) & (failed < 0)
+
+    def body(carry):
+        i, dynamic, records, _ = carry
+        state = eqx.combine(dynamic, static)
+        new, record, bad = _step(algorithm, tasks, optimizer, state, sample(start + i))
+        failed = jnp.where(jnp.any(bad), jnp.argmax(bad), -1)
+        # What a failed step would do to the parameters is undone.
+        new = jax.tree.map(
+            lambda a, b: jnp.where(failed < 0, a, b), eqx.filter(new, eqx.is_array), dynamic
+        )
+        records = jax.tree.map(lambda all_, x: all_.at[i].set(x), records, record)
+        return i + 1, new, records, failed
+
+    zero = jnp.zeros((), int)
+    i, dynamic, records, failed = jax.lax.while_loop(going, body, (zero, dynamic, empty, zero - 1))
+    step = start + i - 1
+    failure = {
+        "step": jnp.where(failed >= 0, step, -1),
+        "key": jax.random.key_data(sample(step)[failed]),
+        "loss": records["loss"][i - 1],
+    }
+    return eqx.combine(dynamic, static), records, failure
+
+
+def _step(algorithm, tasks, optimizer, state, keys) -> tuple[_State, dict[str, Array], Array]:
+    """One step on the tasks of `keys`: the state after it, what to note, which tasks failed."""
+    batch = jax.vmap(tasks.sample)(keys)
+    (losses, scores), grads = jax.vmap(algorithm.meta_grad, in_axes=(None, 0))(state.meta, batch)
+    bad = ~(jnp.isfinite(losses) & jax.vmap(all_finite)(grads))
+    mean = jax.tree.map(lambda g: jnp.mean(g, axis=0), eqx.filter(grads, eqx.is_inexact_array))
+    params = eqx.filter(state.meta, eqx.is_inexact_array)
+    updates, memory = optimizer.update(mean, state.optimizer, params)
+    meta = algorithm.after_step(eqx.apply_updates(state.meta, updates), batch)
+    record = {"loss": jnp.mean(losses), "score": jnp.mean(scores), **algorithm.monitor(meta)}
+    return _State(meta, memory, state.best), record, bad
+
+
+def _obituary(failure: dict[str, Any], path: Path | None, saved_at: int | None) -> str:
+    kept = (
+        f"the last good checkpoint is of step {saved_at}, in {os.fspath(path)}"
+        if path is not None and saved_at is not None
+        else "there is no checkpoint"
+    )
+    return (
+        f"meta_train: the meta-loss ({failure['loss']:.4g}) or a gradient was not finite at step "
+        f"{failure['step']}, first for the task with key {failure['key'].tolist()}; {kept}. "
+        "Lower the learning rate, or shorten T or the inner steps."
+    )
