@@ -1,4 +1,4 @@
-"""The command line: ``comlnviz lab | run | doctor``."""
+"""The command line: ``comlnviz lab | run | doctor | data``."""
 
 import argparse
 import importlib.util
@@ -60,6 +60,20 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="check this installation and say what is wrong")
     doctor.set_defaults(command=_doctor)
+
+    data = commands.add_parser("data", help="list, download and check datasets")
+    actions = data.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("list", help="what there is, and what of it is here")
+    get = actions.add_parser("get", help="download a dataset")
+    get.add_argument("dataset", metavar="NAME")
+    verify = actions.add_parser("verify", help="read all of a dataset and check it")
+    verify.add_argument("dataset", metavar="NAME")
+    verify.add_argument(
+        "--data", metavar="PATH", type=Path, help="the folder or archive with its files"
+    )
+    path = actions.add_parser("path", help="print where datasets are kept, or where one is")
+    path.add_argument("dataset", metavar="NAME", nargs="?")
+    data.set_defaults(command=_data)
     return parser
 
 
@@ -99,6 +113,24 @@ def _doctor(options: argparse.Namespace) -> int:
     for problem in examination.problems:
         print(f"Problem: {problem}")
     return 1 if examination.problems else 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    from .data import DataError, commands
+
+    actions = {
+        "list": lambda: commands.listing(),
+        "get": lambda: [commands.get(options.dataset)],
+        "verify": lambda: commands.verify(options.dataset, options.data),
+        "path": lambda: [commands.path(options.dataset)],
+    }
+    try:
+        for line in actions[options.action]():
+            print(line)
+    except (DataError, ValueError) as error:
+        print(f"comlnviz data {options.action}: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def _require_lab_extra(module: str) -> None:

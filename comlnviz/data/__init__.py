@@ -1,5 +1,7 @@
 """Datasets as arrays: classes first, then drawings or photographs of each."""
 
-from .digits import Dataset, load
+from .dataset import Dataset
+from .errors import DataError
+from .load import load
 
-__all__ = ["Dataset", "load"]
+__all__ = ["DataError", "Dataset", "load"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def load(
     in one of the latter's entries.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             saved = json.loads(file[_HEADER].tobytes())
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
@@ -76,4 +77,10 @@ def fingerprint(state: PyTree, **settings: Any) -> dict[str, Any]:
     """A header by which a checkpoint is told from that of another training."""
     leaves = jax.tree.leaves(eqx.filter(state, eqx.is_array))
     shapes = " ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in leaves)
-    return {**{name: str(value) for name, value in settings.items()}, "state": shapes}
+    return {**{name: _described(value) for name, value in settings.items()}, "state": shapes}
+
+
+def _described(value: Any) -> str:
+    """The same words for the same settings in every process: functions without their addresses."""
+    text = eqx.tree_pformat(value, width=10**6) if isinstance(value, eqx.Module) else str(value)
+    return re.sub(r" at 0x[0-9a-f]+", "", text)

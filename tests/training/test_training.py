@@ -111,7 +111,7 @@ def test_killed_twenty_times_nothing_is_lost_but_steps_since_the_last_checkpoint
     reached = []
     for _ in range(20):
         before = file.stat().st_mtime_ns if file.exists() else None
-        child = subprocess.Popen(command, stdout=subprocess.PIPE)
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         while child.poll() is None:  # until it has got further
             if file.exists() and file.stat().st_mtime_ns != before:
                 break

@@ -1,0 +1,21 @@
+"""What every loader returns."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Examples by class.
+
+    **Fields:**
+
+    - `images`: uint8, (classes, images a class, height, width, channels); or, where a dataset holds
+      embeddings in place of images, float32, (classes, embeddings a class, d). Memory-mapped and
+      read-only when large.
+    - `names`: the name of each class.
+    """
+
+    images: np.ndarray
+    names: tuple[str, ...]

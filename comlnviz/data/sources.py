@@ -1,0 +1,151 @@
+"""The datasets there are, as a table: what each is, where it comes from, and how it is read."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from .digits import load_digits
+from .embeddings import parse_embeddings
+from .glyphs import load_glyphs
+from .omniglot import parse_minimal, parse_omniglot
+from .photographs import parse_photographs
+
+
+@dataclasses.dataclass(frozen=True)
+class Remote:
+    """A file to download:
+
+    its name, the addresses to try in turn, and its digest where published.
+    """
+
+    file: str
+    urls: tuple[str, ...]
+    digest: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A dataset.
+
+    **Fields:**
+
+    - `about`, `licence`: for the reader.
+    - `classes`: how many each split has, by which a dataset is recognised as whole; without an
+      entry for a split, any number will do.
+    - `make`: split → Dataset, for what needs no files.
+    - `parse`: (files, split, new array, options) → (images, names), for what does.
+    - `options`: what can be chosen: its values, the first of which is the default.
+    - `remotes`: what to download; where there are none, `obtain` says whence the files come.
+    - `parts`: of a folder, take only these subfolders and archives.
+    - `folders`: other names of folders where it may be found.
+    """
+
+    about: str
+    licence: str
+    classes: Mapping[str, int]
+    make: Callable | None = None
+    parse: Callable | None = None
+    options: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+    remotes: tuple[Remote, ...] = ()
+    obtain: str = ""
+    parts: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+
+
+def _omniglot(part: str, digest: str) -> Remote:
+    hosts = ("https://github.com/{}/raw/{}", "https://raw.githubusercontent.com/{}/{}")
+    place = f"master/python/{part}.zip"
+    urls = tuple(host.format("brendenlake/omniglot", place) for host in hosts)
+    return Remote(f"{part}.zip", urls, digest)
+
+
+_IMAGENET = "ImageNet's terms: research only"
+SOURCES: Mapping[str, Source] = {
+    "digits": Source(
+        about="8×8 scans of digits, in scikit-learn; classes 0–4 train, 5–9 test",
+        licence="CC BY 4.0",
+        classes={"train": 5, "test": 5},
+        make=load_digits,
+    ),
+    "glyphs": Source(
+        about="28×28 invented characters, drawn on the spot",
+        licence="Apache-2.0",
+        classes={"train": 240, "validation": 60, "test": 100},
+        make=load_glyphs,
+    ),
+    "omniglot": Source(
+        about="28×28 handwritten characters of 50 alphabets",
+        licence="MIT",
+        classes={},  # which depends on `by`: the number of characters is what tells
+        parse=parse_omniglot,
+        options={"by": ("characters", "alphabets"), "rotations": (False, True)},
+        remotes=(
+            _omniglot("images_background", "md5:68d2efa1b9178cc56df9314c21c6e718"),
+            _omniglot("images_evaluation", "md5:6b91aef0f799c5bb55b94e3f2daec811"),
+        ),
+        parts=("images_background", "images_evaluation"),
+    ),
+    "omniglot-minimal": Source(
+        about="the same of 8 alphabets, 242 characters",
+        licence="MIT",
+        classes={"train": 143, "validation": 17, "test": 82},
+        parse=parse_minimal,
+        options={"rotations": (False, True)},
+        remotes=(
+            _omniglot(
+                "images_background_small1",
+                "sha256:f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
+            ),
+            _omniglot(
+                "images_background_small2",
+                "sha256:3ccaa407515a8778e5d0861875af38b17e418f301ad5bb3b5a6b65d901a41c7f",
+            ),
+        ),
+        parts=("images_background_small1", "images_background_small2"),
+        folders=("omniglot",),
+    ),
+    "miniimagenet": Source(
+        about="84×84 photographs, 100 classes of 600 (Vinyals et al. 2016)",
+        licence=_IMAGENET,
+        classes={"train": 64, "validation": 16, "test": 20},
+        parse=partial(
+            parse_photographs,
+            side=84,
+            pickles=(
+                "miniImageNet_category_split_train_phase_{}.pickle",
+                "miniImageNet_category_split_{}.pickle",
+            ),
+        ),
+        obtain="MetaOptNet's three pickles, or images with train.csv, val.csv and test.csv",
+        folders=("miniImageNet", "mini-imagenet"),
+    ),
+    "tieredimagenet": Source(
+        about="84×84 photographs, 608 classes (Ren et al. 2018)",
+        licence=_IMAGENET,
+        classes={"train": 351, "validation": 97, "test": 160},
+        parse=partial(parse_photographs, side=84, pickles=()),
+        obtain="{train,val,test}_images_png.pkl with {train,val,test}_labels.pkl",
+        folders=("tieredImageNet", "tiered-imagenet"),
+    ),
+    "cifar-fs": Source(
+        about="32×32 photographs, 100 classes of 600 (Bertinetto et al. 2019)",
+        licence="none stated (CIFAR-100)",
+        classes={"train": 64, "validation": 16, "test": 20},
+        parse=partial(parse_photographs, side=32, pickles=("CIFAR_FS_{}.pickle",)),
+        obtain="MetaOptNet's three pickles, or images with train.csv, val.csv and test.csv",
+        folders=("CIFAR-FS", "CIFAR_FS"),
+    ),
+    "leo-miniimagenet": Source(
+        about="640 features of miniImageNet's photographs (Rusu et al. 2019)",
+        licence="Apache-2.0",
+        classes={"train": 64, "validation": 16, "test": 20},
+        parse=partial(parse_embeddings, size=640),
+        remotes=(
+            Remote(
+                "embeddings.zip", ("https://storage.googleapis.com/leo-embeddings/embeddings.zip",)
+            ),
+        ),
+        folders=("leo", "embeddings"),
+    ),
+}
