@@ -16,8 +16,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 from .errors import DamagedFile, DataError
 
@@ -44,7 +45,7 @@ class Files:
         return min(ends, key=len, default=None)
 
     @contextmanager
-    def open(self, name: str) -> Iterator[BinaryIO]:
+    def open(self, name: str) -> Iterator[BufferedIOBase]:
         """**Raises** `DamagedFile` when it proves unreadable on the way."""
         try:
             with self._openers[name]() as stream:

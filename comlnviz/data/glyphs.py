@@ -101,7 +101,7 @@ def _alike(stroke: np.ndarray, other: np.ndarray) -> bool:
     """Whether two strokes nearly cover each other, in either direction of writing."""
     times = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
     one, two = _bezier(stroke, times), _bezier(other, times)
-    return min(np.abs(one - two).max(), np.abs(one - two[::-1]).max()) < 0.25
+    return bool(min(np.abs(one - two).max(), np.abs(one - two[::-1]).max()) < 0.25)
 
 
 def _fitted(strokes: np.ndarray) -> np.ndarray:

@@ -10,7 +10,8 @@ import pickle
 import zipfile
 import zlib
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +25,8 @@ _WRONG = (
 )
 
 
-def load_pickle(stream: BinaryIO, name: str, *, max_bytes: int = MAX_BYTES) -> Any:
-    """What `stream` holds: arrays, numbers, strings and bytes, in dicts, lists, tuples and sets.
+def load_pickle(stream: BufferedIOBase, name: str, *, max_bytes: int = MAX_BYTES) -> Any:
+    """What `stream` holds: arrays, numbers, strings and bytes, in dicts, lists and tuples.
 
     Pickles of Python 2 are read too; their strings and bytes both come as `str`, by Latin-1.
 
@@ -41,7 +42,7 @@ def load_pickle(stream: BinaryIO, name: str, *, max_bytes: int = MAX_BYTES) -> A
 class _Bounded:
     """A stream that ends with a sentence after `left` bytes, before memory is taken for them."""
 
-    def __init__(self, stream: BinaryIO, name: str, left: int):
+    def __init__(self, stream: BufferedIOBase, name: str, left: int):
         self._stream, self._name, self._limit, self._left = stream, name, left, left
 
     def read(self, size: int) -> bytes:
