@@ -2,11 +2,14 @@
 
 from .anil import ANIL
 from .base import AbstractAlgorithm, AbstractHeadAlgorithm, AbstractNetworkAlgorithm, accuracy
+from .cavia import CAVIA
 from .comln import COMLN
 from .fomaml import FOMAML
 from .imaml import IMAML
+from .leap import LEAP
+from .lr_d2 import LRD2
 from .maml import MAML
-from .meta_opt_net import MetaOptNetRR
+from .meta_opt_net import MetaOptNetRR, MetaOptNetSVM
 from .meta_sgd import MetaSGD
 from .proto_net import ProtoNet
 from .r2d2 import R2D2
@@ -14,15 +17,19 @@ from .reptile import Reptile
 
 __all__ = [
     "ANIL",
+    "CAVIA",
     "COMLN",
     "FOMAML",
     "IMAML",
+    "LEAP",
+    "LRD2",
     "MAML",
     "R2D2",
     "AbstractAlgorithm",
     "AbstractHeadAlgorithm",
     "AbstractNetworkAlgorithm",
     "MetaOptNetRR",
+    "MetaOptNetSVM",
     "MetaSGD",
     "ProtoNet",
     "Reptile",

@@ -8,12 +8,16 @@ import pytest
 
 from comlnviz.algorithms import (
     ANIL,
+    CAVIA,
     COMLN,
     FOMAML,
     IMAML,
+    LEAP,
+    LRD2,
     MAML,
     R2D2,
     MetaOptNetRR,
+    MetaOptNetSVM,
     MetaSGD,
     ProtoNet,
     Reptile,
@@ -43,7 +47,19 @@ ALL = [
     ProtoNet(ENCODER, N),
     R2D2(ENCODER, N),
     MetaOptNetRR(ENCODER, N, 1.0),
+    MetaOptNetSVM(ENCODER, N, 1.0, 1e-10, 1e-10),
+    CAVIA(ENCODER, N, 5, 0.5, 2),
+    LRD2(ENCODER, N),
+    LEAP(MODEL, 0.1, 3),
 ]
+NO_GRADIENT = (Reptile, LEAP)
+
+
+@pytest.fixture(autouse=True)
+def _qpax_promotes_ranks(request):
+    """The one solver from outside that leaves ranks to NumPy's rules."""
+    with jax.numpy_rank_promotion("allow" if "SVM" in request.node.name else "raise"):
+        yield
 
 
 def floats(tree):
@@ -69,7 +85,7 @@ def test_a_few_meta_steps_lower_the_loss_of_a_batch_of_tasks(algorithm):
     first, _, grads = batch(meta)
     assert len(floats(grads)) == len(floats(meta))
     assert sum(jnp.any(g != 0) for g in floats(grads)) > 0
-    rate = 0.5 if isinstance(algorithm, Reptile) else 0.1
+    rate = 0.5 if isinstance(algorithm, NO_GRADIENT) else 0.1
     for _ in range(25):
         loss, score, grads = batch(meta)
         meta = eqx.apply_updates(meta, jax.tree.map(lambda g: -rate * g, grads))
@@ -86,7 +102,7 @@ def exact(algorithm):
 
 
 @pytest.mark.parametrize(
-    "algorithm", [a for a in ALL if not isinstance(a, Reptile)], ids=lambda a: type(a).__name__
+    "algorithm", [a for a in ALL if not isinstance(a, NO_GRADIENT)], ids=lambda a: type(a).__name__
 )
 def test_meta_grad_is_the_gradient_of_meta_loss(algorithm):
     meta = algorithm.init(KEY)
@@ -96,10 +112,13 @@ def test_meta_grad_is_the_gradient_of_meta_loss(algorithm):
 
 
 def unrolled(params, loss, data, step_size, num_steps):
-    for _ in range(num_steps):
-        grads = eqx.filter_grad(loss)(params, data)
-        params = eqx.apply_updates(params, jax.tree.map(lambda g: -step_size * g, grads))
-    return params
+    dynamic, static = eqx.partition(params, eqx.is_inexact_array)
+
+    def step(dynamic, _):
+        grads = eqx.filter_grad(loss)(eqx.combine(dynamic, static), data)
+        return jax.tree.map(lambda p, g: p - step_size * g, dynamic, grads), None
+
+    return eqx.combine(jax.lax.scan(step, dynamic, None, num_steps)[0], static)
 
 
 def test_MAML_algorithm_2_is_the_derivative_through_its_unrolled_steps():
@@ -129,7 +148,7 @@ def test_Reptile_algorithm_2_is_the_way_back_from_where_all_examples_lead():
 
 
 def test_IMAML_converged_is_the_derivative_of_the_proximal_minimum():
-    algorithm = IMAML(MODEL, 2.0, 0.2, 60, 60)
+    algorithm = IMAML(MODEL, 2.0, 0.2, 200, 60)
     meta = algorithm.init(KEY)
 
     def loss(meta):
@@ -137,7 +156,7 @@ def test_IMAML_converged_is_the_derivative_of_the_proximal_minimum():
             jnp.sum((a - b) ** 2) for a, b in zip(floats(u), floats(meta), strict=True)
         )
         proximal = lambda u, data: network_loss(u, data) + distance(u)  # λ/2 = 1
-        return network_loss(unrolled(meta, proximal, TASK.support, 0.2, 60), TASK.query)
+        return network_loss(unrolled(meta, proximal, TASK.support, 0.2, 200), TASK.query)
 
     close(
         algorithm.meta_grad(meta, TASK)[1], eqx.filter_jit(eqx.filter_grad(loss))(meta), 1e-6, 1e-9
@@ -244,3 +263,79 @@ def test_running_statistics_are_learned_after_steps_and_used_at_test():
 def test_settings_that_cannot_be_are_refused_in_a_sentence(settings, message):
     with pytest.raises(ValueError, match=message):
         COMLN(ENCODER, N, **settings)
+
+
+def test_CAVIA_adapts_a_context_that_starts_at_zero():
+    algorithm = CAVIA(ENCODER, N, 5, 0.5, 2)
+    meta = algorithm.init(KEY)
+
+    def logits(context, inputs):
+        features = meta.encoder(inputs)
+        scale, shift = 1 + meta.scale @ context, meta.shift @ context
+        return (features * scale[None] + shift[None]) @ meta.head.T + meta.bias[None]
+
+    loss = lambda context, data: softmax_cross_entropy(logits(context, data[0]), data[1])
+    context = unrolled(jnp.zeros(5), loss, TASK.support, 0.5, 2)
+    assert jnp.abs(context).max() > 1e-3
+    np.testing.assert_allclose(algorithm.adapt(meta, TASK.support).params, context, rtol=1e-9)
+    query = TASK.query[0]
+    np.testing.assert_allclose(
+        algorithm.predict(meta, TASK.support, query), logits(context, query), rtol=1e-9
+    )
+
+
+def test_LRD2_converges_to_the_regularized_logistic_regressions():
+    algorithm = LRD2(ENCODER, N, ridge=0.7, num_steps=12)
+    meta = algorithm.init(KEY)
+    features, labels = meta.encoder(TASK.support[0]), TASK.support[1]
+    weights = algorithm.adapt(meta, TASK.support).params
+    slope = (jax.nn.sigmoid(features @ weights.T) - labels).T @ features + 0.7 * weights
+    np.testing.assert_allclose(slope, 0, atol=1e-10)
+
+
+def test_MetaOptNetSVM_is_the_dual_optimum_of_crammer_and_singer():
+    algorithm = MetaOptNetSVM(ENCODER, N, 0.1, 1e-10, 1e-10)
+    meta = algorithm.init(KEY)
+    features, labels = meta.encoder(TASK.support[0]), TASK.support[1]
+    weights = algorithm.adapt(meta, TASK.support).params
+    alpha = jnp.linalg.lstsq(features.T, weights.T)[0]  # M < d: the only one
+    kernel = features @ features.T + jnp.eye(len(features))
+    np.testing.assert_allclose(alpha.sum(1), 0, atol=1e-7)
+    assert (alpha <= 0.1 * labels + 1e-7).all()
+    # KKT: in each row, the entries below their bound share the smallest slope.
+    slope = kernel @ alpha - labels
+    free = alpha < 0.1 * labels - 1e-5
+    assert free.any() and (~free).any()
+    price = jnp.max(jnp.where(free, slope, -jnp.inf), axis=1, keepdims=True)
+    np.testing.assert_allclose(jnp.where(free, slope - price, 0), 0, atol=1e-5)
+    assert (jnp.where(free, 0, slope - price) <= 1e-5).all()
+
+
+def test_MetaOptNetSVM_has_the_derivative_of_its_optimum():
+    algorithm = MetaOptNetSVM(ENCODER, N, 0.1, 1e-12, 1e-12)
+    meta = algorithm.init(KEY)
+    where = lambda m: m.encoder.layers[0][0]
+    direction = jax.random.normal(KEY, where(meta).shape)
+    loss = lambda h: algorithm.meta_loss(
+        eqx.tree_at(where, meta, where(meta) + h * direction), TASK
+    )
+    finite = (loss(1e-5) - loss(-1e-5)) / 2e-5
+    exact = jnp.sum(where(algorithm.meta_grad(meta, TASK)[1]) * direction)
+    assert float(exact) == pytest.approx(float(finite), rel=1e-4)
+
+
+def test_LEAP_is_the_gradient_of_the_paths_energy_equation_8():
+    algorithm = LEAP(MODEL, 0.3, 3)
+    meta = algorithm.init(KEY)
+    everything = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), TASK.support, TASK.query)
+    expected = jax.tree.map(jnp.zeros_like, eqx.filter(meta, eqx.is_inexact_array))
+    at = meta
+    for _ in range(3):
+        loss, slope = eqx.filter_value_and_grad(network_loss)(at, everything)
+        after = eqx.apply_updates(at, jax.tree.map(lambda g: -0.3 * g, slope))
+        fall = network_loss(after, everything) - loss
+        assert fall < 0
+        stretch = jax.tree.map(lambda g, fall=fall: -2 * (fall * g - 0.3 * g), slope)
+        expected = jax.tree.map(jnp.add, expected, stretch)
+        at = after
+    close(algorithm.meta_grad(meta, TASK)[1], expected)
