@@ -1,4 +1,4 @@
-"""The command line: ``comlnviz lab | run | doctor | data``."""
+"""The command line: ``comlnviz lab | run | reproduce | data | doctor``."""
 
 import argparse
 import importlib.util
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .book import BookError, copy_book, has_display, lab_command
-from .cache import cache_environment
+from .cache import cache_environment, cache_folder
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,6 +60,15 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="check this installation and say what is wrong")
     doctor.set_defaults(command=_doctor)
+
+    reproduce = commands.add_parser("reproduce", help="run the experiment behind a table or figure")
+    reproduce.add_argument("identifier", metavar="ID", nargs="?", help="such as comln-table-2")
+    reproduce.add_argument("--list", action="store_true", help="what there is, needs and costs")
+    reproduce.add_argument("--preset", choices=("classroom", "paper"), default="classroom",
+                           help="the size (default: %(default)s)")  # fmt: skip
+    reproduce.add_argument("--out", metavar="DIR", type=Path, default=Path("results"),
+                           help="where the results go (default: %(default)s)")  # fmt: skip
+    reproduce.set_defaults(command=_reproduce)
 
     data = commands.add_parser("data", help="list, download and check datasets")
     actions = data.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -113,6 +122,33 @@ def _doctor(options: argparse.Namespace) -> int:
     for problem in examination.problems:
         print(f"Problem: {problem}")
     return 1 if examination.problems else 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from . import papers
+    from .data import DataError
+
+    if options.list or options.identifier is None:
+        for name, experiment in papers.EXPERIMENTS.items():
+            print(f"{name}: {experiment.title}")
+            for preset, make in experiment.presets.items():
+                made = make()
+                print(f"  {preset}: {made.cost}; data: {', '.join(made.data)}")
+        return 0
+    if options.identifier not in papers.EXPERIMENTS:
+        names = ", ".join(papers.EXPERIMENTS)
+        raise BookError(f"there is no {options.identifier!r}; there are {names}.")
+    experiment = papers.EXPERIMENTS[options.identifier]
+    say = lambda sentence: print(sentence, flush=True)
+    try:
+        path = papers.run(experiment, options.preset, options.out, cache_folder() / "runs", say)
+    except DataError as error:
+        raise BookError(str(error)) from None
+    except KeyboardInterrupt:
+        say("Interrupted; the same command goes on from here.")
+        raise
+    print(path)
+    return 0
 
 
 def _data(options: argparse.Namespace) -> int:

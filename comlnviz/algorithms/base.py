@@ -1,6 +1,7 @@
 """What a meta-learning algorithm is, and the two families that most belong to."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -13,6 +14,12 @@ from ..solution import Solution
 from ..tasks import Task
 
 Labelled = tuple[Array, Array]  # inputs (M, ...), one-hot labels (M, N)
+
+
+def default(method: Callable) -> Callable:
+    """Mark what a subclass may replace. Every other implemented method stands."""
+    vars(method)["is_default"] = True
+    return method
 
 
 class AbstractAlgorithm(eqx.Module):
@@ -44,10 +51,12 @@ class AbstractAlgorithm(eqx.Module):
         """Mean cross-entropy on the query set after adaptation to the support set."""
         return softmax_cross_entropy(self.logits(meta, task), self.targets(task.query[1]))
 
+    @default
     def targets(self, labels: Float[Array, "Q N"]) -> Float[Array, "Q N"]:
         """What the meta-loss wants of the queries: their labels, unless an algorithm smooths."""
         return labels
 
+    @default
     def meta_grad(
         self, meta: PyTree, task: Task
     ) -> tuple[tuple[Float[Array, ""], Float[Array, ""]], PyTree]:
@@ -64,10 +73,12 @@ class AbstractAlgorithm(eqx.Module):
         """Accuracy on the queries, as at test; NaN where logits are not finite."""
         return accuracy(self.predict(meta, task.support, task.query[0]), task.query[1])
 
+    @default
     def monitor(self, meta: PyTree) -> dict[str, Float[Array, ""]]:
         """A few numbers whose course over meta-training is worth keeping."""
         return {}
 
+    @default
     def after_step(self, meta: PyTree, tasks: Task) -> PyTree:
         """The meta-parameters after what is not a gradient step; `tasks` is the batch just seen."""
         return meta
@@ -107,6 +118,7 @@ class AbstractHeadAlgorithm(AbstractAlgorithm):
     ) -> Solution:
         """Learn from embedded examples."""
 
+    @default
     def classify(self, meta: Any, head: Any, features: Float[Array, "Q d"]) -> Float[Array, "Q N"]:
         """Logits of embedded examples; `head` are the adapted parameters."""
         return features @ head.T
@@ -126,6 +138,7 @@ class AbstractHeadAlgorithm(AbstractAlgorithm):
         solution = self.adapt_head(meta, embed(task.support[0]), task.support[1])
         return or_nan(solution, self.classify(meta, solution.params, embed(task.query[0])))
 
+    @default
     def after_step(self, meta, tasks):
         """See `AbstractAlgorithm`."""
         return eqx.tree_at(lambda m: m.encoder, meta, observe_batch(meta.encoder, tasks))
@@ -136,6 +149,7 @@ class AbstractNetworkAlgorithm(AbstractAlgorithm):
 
     model: eqx.AbstractVar[Classifier]
 
+    @default
     def init(self, key) -> PyTree:
         """See `AbstractAlgorithm`."""
         return self.model.init(key)

@@ -35,6 +35,7 @@ class COMLN(AbstractHeadAlgorithm):
     - `encoder`, `ways`: the embedding network's recipe, and the number N of classes.
     - `T`: at the start of meta-training; it is learned through its logarithm, so T > 0.
     - `solver`, `rtol`, `atol`, `dt0`, `max_steps`, `adjoint`: as in `linear_flow`.
+    - `learn_T`: hold T at its opening value otherwise.
     - `label_smoothing`: ε ≥ 0; the meta-loss's labels give ε/N to every class (0: one-hot).
 
     Source: COMLN (Deleu et al. 2022), Algorithm 1 (meta-training) and Algorithm 5 (meta-test).
@@ -50,6 +51,7 @@ class COMLN(AbstractHeadAlgorithm):
     max_steps: int = eqx.field(static=True, default=4096)
     adjoint: AbstractLinearAdjoint = GramAdjoint()
     label_smoothing: float = eqx.field(static=True, default=0.0)
+    learn_T: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self):
         if not self.T > 0:
@@ -66,11 +68,12 @@ class COMLN(AbstractHeadAlgorithm):
 
     def adapt_head(self, meta, features, labels):
         """See `AbstractHeadAlgorithm`."""
+        T = jnp.exp(meta.log_T)
         return linear_flow(
             meta.W0,
             features,
             labels,
-            jnp.exp(meta.log_T),
+            T if self.learn_T else jax.lax.stop_gradient(T),
             solver=self.solver,
             rtol=self.rtol,
             atol=self.atol,

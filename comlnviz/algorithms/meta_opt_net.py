@@ -18,7 +18,9 @@ class Meta(eqx.Module):
     scale: Float[Array, ""]
 
 
-class _AbstractMetaOptNet(AbstractHeadAlgorithm):
+class AbstractMetaOptNet(AbstractHeadAlgorithm):
+    """A convex learner without settings of its own to learn, but for the scale of its logits."""
+
     def init(self, key):
         """A fresh encoder, scale 1."""
         return Meta(self.encoder.init(key), jnp.ones(()))
@@ -33,7 +35,7 @@ class _AbstractMetaOptNet(AbstractHeadAlgorithm):
 
 
 @final
-class MetaOptNetRR(_AbstractMetaOptNet):
+class MetaOptNetRR(AbstractMetaOptNet):
     """MetaOptNet with ridge regression: a fixed, strong ridge and a learned scale of the logits.
 
     Exact. The paper solves the dual by a QP solver; for ridge regression the closed form is the
@@ -57,7 +59,7 @@ class MetaOptNetRR(_AbstractMetaOptNet):
 
 
 @final
-class MetaOptNetSVM(_AbstractMetaOptNet):
+class MetaOptNetSVM(AbstractMetaOptNet):
     """MetaOptNet with a support vector machine for many classes (Crammer & Singer 2001).
 
     The dual, a quadratic program in M·N numbers, is solved by qpax's interior point method. Its

@@ -109,8 +109,9 @@ function draw(g, background, frame, styles) {
         ink(g, style, j, path);
       }
     } else if (size) {
-      const [x, y, width, height] = points.subarray(p, p + 4);
-      g.drawImage(pixels(style, bytes.subarray(b, b + size), width, height), x, y);
+      const [x, y, width, height, wide, high] = points.subarray(p, p + 6);
+      g.imageSmoothingEnabled = false;
+      g.drawImage(pixels(style, bytes.subarray(b, b + size), width, height), x, y, wide, high);
     }
     g.restore();
     p += 2 * (shape + positions);

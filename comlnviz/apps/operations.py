@@ -71,14 +71,24 @@ class Operations:
         self._points += [shape, positions]
         self._codes.append(codes)
 
-    def image(self, style: Style, x: int, y: int, pixels: np.ndarray) -> None:
-        """Add an image: RGBA (IMAGE) or one byte a pixel that scales the fill's alpha (MASK)."""
+    def image(
+        self,
+        style: Style,
+        x: int,
+        y: int,
+        pixels: np.ndarray,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        """Add an image: RGBA (IMAGE) or one byte a pixel that scales the fill's alpha (MASK).
+
+        Its pixels grow to the `size` given, (width, height), with sharp edges.
+        """
         rows, columns = pixels.shape[:2]
         if not pixels.size:
             return
         self.styles.append(style)
-        self._counts.append((0, 2, pixels.size))
-        self._points.append(np.array([[x, y], [columns, rows]], float))
+        self._counts.append((0, 3, pixels.size))
+        self._points.append(np.array([[x, y], [columns, rows], size or (columns, rows)], float))
         self._bytes.append(np.ascontiguousarray(pixels, np.uint8).tobytes())
 
 

@@ -127,6 +127,10 @@ class RecordingRenderer(RendererBase):
         """Images come one by one."""
         return True
 
+    def option_scale_image(self) -> bool:
+        """Images with `interpolation="none"` go to the browser as they are, and grow there."""
+        return True
+
     # What artists draw
 
     def draw_path(
@@ -282,10 +286,18 @@ class RecordingRenderer(RendererBase):
     def draw_image(
         self, gc: GraphicsContextBase, x: Number, y: Number, im: Any, transform: Any = None
     ) -> None:
-        """Record an image of device pixels; its first row is the lowest."""
-        rows = im.shape[0]
+        """Record an image of device pixels, its first row the lowest; or one to be scaled."""
         style = (IMAGE, None, None, *self._stroke_style(gc))
-        self.operations.image(style, round(x), self.height - round(y) - rows, im[::-1])
+        rows, columns = im.shape[:2]
+        if transform is None:
+            at = round(x), self.height - round(y) - rows
+            return self.operations.image(style, *at, im[::-1])
+        # Of its array, the first entry comes to one corner and the last to the other.
+        corners = transform.transform([[0, 0], [1, 1]]) + (x, y)
+        (x0, y0), (x1, y1) = np.floor(corners + 0.5).astype(int).tolist()
+        im = im[:: 1 if y1 < y0 else -1, :: 1 if x1 > x0 else -1]
+        place = min(x0, x1), self.height - max(y0, y1)
+        self.operations.image(style, *place, im, (abs(x1 - x0), abs(y1 - y0)))
 
     def draw_gouraud_triangles(
         self, gc: GraphicsContextBase, triangles_array: Any, colors_array: Any, transform: Transform

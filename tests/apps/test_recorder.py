@@ -69,13 +69,16 @@ def replay(agg, styles, geometry):
             path = Path(np.reshape(outline[0], (-1, 2)), outline[1])
             gc.set_clip_path(TransformedPath(path, up))
         if kind in ("image", "mask"):
-            (x, y), (columns, rows) = places.astype(int)
+            (x, y), (columns, rows), (wide, high) = places.astype(int)
             if kind == "mask":
                 image = np.empty((rows, columns, 4), np.uint8)
                 image[...] = np.round(255 * np.array(css(fill)))
                 image[..., 3] = np.round(data.reshape(rows, columns) * css(fill)[3])
             else:
                 image = data.reshape(rows, columns, 4).copy()
+            across, down = np.arange(wide) * columns // wide, np.arange(high) * rows // high
+            image = image[down][:, across]
+            rows = high
             agg.draw_image(gc, x, agg.height - y - rows, np.ascontiguousarray(image[::-1]))
             continue
         for i, (x, y) in enumerate(places if kind == "markers" else [(0, 0)]):
@@ -184,6 +187,14 @@ def image(ax):
     return [ax.imshow(np.sin(T[:, None] + T), extent=(1, 5, -0.8, 0.7), aspect="auto")]
 
 
+def heatmap(ax):
+    values = np.sin(np.arange(12.0).reshape(3, 4) ** 2)
+    place = dict(interpolation="none", aspect="auto", origin="upper")
+    upright = ax.imshow(values, extent=(1, 3, -0.8, 0.7), **place)
+    turned = ax.imshow(values, extent=(6, 4, 0.9, -0.5), **place)
+    return [upright, turned]
+
+
 def mesh(ax):
     return [ax.pcolormesh(T[::40], np.linspace(-1, 1, 5), np.arange(20.0).reshape(4, 5)[:, :4])]
 
@@ -196,7 +207,7 @@ def in_a_circle(ax):
 
 KINDS = [
     line, dashed, gaps, diverged, steps, markers, scatter, band, bars, hatched, trajectories,
-    arrows, annotation, texts, image, mesh, in_a_circle,
+    arrows, annotation, texts, image, heatmap, mesh, in_a_circle,
 ]  # fmt: skip
 
 
@@ -303,7 +314,7 @@ def test_a_long_line_made_of_its_letters_is_the_line_that_agg_draws(x, monkeypat
 
     def mask():
         operations = record(figure)
-        (dx, dy), (columns, rows) = operations._points[-1]
+        (dx, dy), (columns, rows), _ = operations._points[-1]
         whole = np.zeros((100, 700))
         tile = np.frombuffer(operations._bytes[-1], np.uint8).reshape(int(rows), int(columns))
         whole[int(dy) : int(dy + rows), int(dx) : int(dx + columns)] = tile
