@@ -58,7 +58,7 @@ class LEAP(AbstractNetworkAlgorithm):
         solution = self._descend(meta, everything, path=True)
         states, static = eqx.partition(solution.path, eqx.is_inexact_array)
         along = lambda at: network_loss(eqx.combine(at, static), everything)
-        losses, slopes = jax.vmap(jax.value_and_grad(along))(states)
+        losses, slopes = jax.lax.map(jax.value_and_grad(along), states)
         falls = -jnp.abs(jnp.diff(losses))
 
         def direction(theta, slope):

@@ -288,12 +288,11 @@ class RecordingRenderer(RendererBase):
     ) -> None:
         """Record an image of device pixels, its first row the lowest; or one to be scaled."""
         style = (IMAGE, None, None, *self._stroke_style(gc))
-        rows, columns = im.shape[:2]
         if transform is None:
-            at = round(x), self.height - round(y) - rows
+            at = round(x), self.height - round(y) - im.shape[0]
             return self.operations.image(style, *at, im[::-1])
         # Of its array, the first entry comes to one corner and the last to the other.
-        corners = transform.transform([[0, 0], [1, 1]]) + (x, y)
+        corners = transform.transform([[0, 0], [1, 1]]) + np.array([x, y])
         (x0, y0), (x1, y1) = np.floor(corners + 0.5).astype(int).tolist()
         im = im[:: 1 if y1 < y0 else -1, :: 1 if x1 > x0 else -1]
         place = min(x0, x1), self.height - max(y0, y1)

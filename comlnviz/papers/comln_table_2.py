@@ -20,11 +20,11 @@ CLASSROOM = Protocol(
     data="omniglot-minimal",
     encoder=small_conv4(),
     queries=5,
-    num_steps=1000,
+    num_steps=600,
     batch_size=4,
     optimizer="adam 0.002",
-    selection_steps=200,
-    validate_every=100,
+    selection_steps=100,
+    validate_every=50,
     validation_tasks=100,
 )
 PAPER = Protocol(
@@ -70,7 +70,7 @@ EXPERIMENT = Experiment(
     "Few-shot classification: accuracy of COMLN and of the methods it is compared with",
     "COMLN is more accurate than the other gradient-based methods, with 1 and with 5 shots.",
     {
-        "classroom": lambda: preset(CLASSROOM, "about 40 minutes on 2 cores"),
+        "classroom": lambda: preset(CLASSROOM, "about 45 minutes on 2 cores"),
         "paper": lambda: preset(PAPER, "days on one GPU: 60,000 steps of 28 trainings at 84×84"),
     },
 )

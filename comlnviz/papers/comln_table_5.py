@@ -76,7 +76,7 @@ CLASSROOM = dataclasses.replace(
     TABLE_2,
     data="omniglot-minimal, embedded",
     encoder=Identity(small_conv4().size),
-    num_steps=2000,
+    num_steps=1000,
     loaded=embed,
 )
 PAPER = Protocol(

@@ -122,6 +122,7 @@ def _train(algorithm, protocol: Protocol, shots: int, num_steps: int, file: Path
         batch_size=protocol.batch_size,
         optimizer=_optimizer(protocol),
         key=jax.random.key(protocol.seed),
+        tasks_at_once=1 if jax.default_backend() == "cpu" else None,
         checkpoint=file,
         checkpoint_every=protocol.validate_every,
         validation=protocol.tasks("validation", shots, protocol.test_queries),

@@ -60,6 +60,7 @@ def meta_train(
     validate_every: int = 100,
     validation_tasks: int = 200,
     patience: int | None = None,
+    tasks_at_once: int | None = None,
     progress: bool = True,
 ) -> Run:
     """Learn to learn: `num_steps` steps of `optimizer` on batches of `batch_size` tasks.
@@ -79,6 +80,8 @@ def meta_train(
     - `validation`: tasks of other classes, scored every `validate_every` steps on the same
       `validation_tasks` tasks; the best meta-parameters are kept.
     - `patience`: stop after that many validations without a better score.
+    - `tasks_at_once`: how many tasks' gradients to compute at once, which are all of a batch unless
+      given. On a CPU, one at a time takes half as long for a convolutional network.
     - `progress`: show a bar.
 
     **Returns** a `Run`.
@@ -91,6 +94,7 @@ def meta_train(
     for name, value in dict(
         num_steps=num_steps, batch_size=batch_size, checkpoint_every=checkpoint_every,
         validate_every=validate_every, validation_tasks=validation_tasks,
+        tasks_at_once=tasks_at_once or 1,
     ).items():  # fmt: skip
         if value < 1:
             raise ValueError(f"{name} must be at least 1; got {value}.")
@@ -100,6 +104,7 @@ def meta_train(
     path = None if checkpoint is None else Path(checkpoint)
     header = files.fingerprint(
         state, algorithm=algorithm, tasks=tasks, batch_size=batch_size,
+        tasks_at_once=tasks_at_once,
         key=np.asarray(jax.random.key_data(key)).tolist(), validation=validation,
         validate_every=validate_every if validation is not None else None,
     )  # fmt: skip
@@ -127,7 +132,7 @@ def meta_train(
                 count = min(marks) - step
                 span = jnp.asarray([step, count])
                 after, records, failure = _advance(
-                    algorithm, tasks, optimizer, batch_size, state, task_key, span
+                    algorithm, tasks, optimizer, (batch_size, tasks_at_once), state, task_key, span
                 )
                 records, failure = jax.device_get((records, failure))
                 if failure["step"] >= 0:
@@ -169,13 +174,15 @@ def _extended(history: dict[str, np.ndarray], more: dict[str, np.ndarray]) -> di
 
 # One program whatever the number of steps, so that a resumed training computes the same bits.
 @eqx.filter_jit
-def _advance(algorithm, tasks, optimizer, batch_size, state, key, span) -> tuple:
+def _advance(algorithm, tasks, optimizer, sizes, state, key, span) -> tuple:
     """`count` steps from number `start` on; the history; where it failed, if it did."""
-    start, count = span
+    (start, count), (batch_size, at_once) = span, sizes
     dynamic, static = eqx.partition(state, eqx.is_array)
     sample = lambda i: jax.random.split(jax.random.fold_in(key, i), batch_size)
     shapes = eqx.filter_eval_shape(
-        lambda d: _step(algorithm, tasks, optimizer, eqx.combine(d, static), sample(start))[1],
+        lambda d: _step(
+            algorithm, tasks, optimizer, at_once, eqx.combine(d, static), sample(start)
+        )[1],
         dynamic,
     )
     empty = jax.tree.map(lambda x: jnp.full((_CHUNK, *x.shape), jnp.nan, x.dtype), shapes)
@@ -187,7 +194,7 @@ def _advance(algorithm, tasks, optimizer, batch_size, state, key, span) -> tuple
     def body(carry):
         i, dynamic, records, _ = carry
         state = eqx.combine(dynamic, static)
-        new, record, bad = _step(algorithm, tasks, optimizer, state, sample(start + i))
+        new, record, bad = _step(algorithm, tasks, optimizer, at_once, state, sample(start + i))
         failed = jnp.where(jnp.any(bad), jnp.argmax(bad), -1)
         # What a failed step would do to the parameters is undone.
         new = jax.tree.map(
@@ -207,10 +214,17 @@ def _advance(algorithm, tasks, optimizer, batch_size, state, key, span) -> tuple
     return eqx.combine(dynamic, static), records, failure
 
 
-def _step(algorithm, tasks, optimizer, state, keys) -> tuple[_State, dict[str, Array], Array]:
+def _step(
+    algorithm, tasks, optimizer, at_once, state, keys
+) -> tuple[_State, dict[str, Array], Array]:
     """One step on the tasks of `keys`: the state after it, what to note, which tasks failed."""
     batch = jax.vmap(tasks.sample)(keys)
-    (losses, scores), grads = jax.vmap(algorithm.meta_grad, in_axes=(None, 0))(state.meta, batch)
+    grad = lambda task: eqx.filter(algorithm.meta_grad(state.meta, task), eqx.is_array)
+    (losses, scores), grads = (
+        jax.vmap(grad)(batch)
+        if at_once is None
+        else jax.lax.map(grad, batch, batch_size=None if at_once == 1 else at_once)
+    )
     bad = ~(jnp.isfinite(losses) & jax.vmap(all_finite)(grads))
     mean = jax.tree.map(lambda g: jnp.mean(g, axis=0), eqx.filter(grads, eqx.is_inexact_array))
     params = eqx.filter(state.meta, eqx.is_inexact_array)
