@@ -1,8 +1,18 @@
 """Live figures for notebooks. Each displays itself."""
 
 from .backward_instability import BackwardInstability
+from .few_shot_lab import FewShotLab
 from .flow_explorer import FlowExplorer
+from .learn_t import LearnT
+from .sensitivity_explorer import SensitivityExplorer
 
-ALL = (FlowExplorer, BackwardInstability)
+ALL = (FlowExplorer, BackwardInstability, SensitivityExplorer, LearnT, FewShotLab)
 
-__all__ = ["ALL", "BackwardInstability", "FlowExplorer"]
+__all__ = [
+    "ALL",
+    "BackwardInstability",
+    "FewShotLab",
+    "FlowExplorer",
+    "LearnT",
+    "SensitivityExplorer",
+]

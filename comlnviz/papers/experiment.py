@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..training import TrainingError
 from .published import published
 
 PACKAGES = ("comlnviz", "jax", "jaxlib", "diffrax", "equinox", "optax", "lineax", "numpy")
@@ -44,8 +45,7 @@ class Experiment:
     - `identifier`: as in `comlnviz reproduce`.
     - `title`, `claim`: what it is, and what it says that can turn out true or not.
     - `presets`: by name. `paper` is the paper's protocol, `classroom` keeps the claim and runs on
-    two
-      cores in minutes.
+      two cores in minutes.
     """
 
     identifier: str
@@ -75,7 +75,10 @@ def run(experiment: Experiment, name: str, out: Path, scratch: Path, say: Say) -
             continue
         say(f"{experiment.identifier}, {name}: {cell} ({number} of {len(preset.cells)})")
         began = time.monotonic()
-        numbers = compute(scratch / experiment.identifier / name)
+        try:
+            numbers = compute(scratch / experiment.identifier / name)
+        except TrainingError as error:  # a result too: the same call would diverge again
+            numbers = {"failed": str(error)}
         seconds = round(time.monotonic() - began, 1)
         cells[cell] = {**numbers, "seconds": seconds, **_circumstances()}
         _write(path, {

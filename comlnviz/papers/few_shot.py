@@ -13,7 +13,7 @@ from .. import algorithms as al
 from ..data import load
 from ..models import AbstractEncoder, Classifier
 from ..tasks import FewShot
-from ..training import Run, Score, evaluate, meta_train, sgd_nesterov
+from ..training import Run, Score, TrainingError, evaluate, meta_train, sgd_nesterov
 
 WAYS = 5
 STEP_SIZES = (0.03, 0.1, 0.3)
@@ -103,13 +103,21 @@ def train(
 ) -> Trained:
     """Meta-train the candidates for a while, and the best of them to the end.
 
-    What was trained before and lies in `files`, a checkpoint each, is taken up.
+    A candidate that diverges drops out; **raises** `TrainingError` when all do. What was trained
+    before and lies in `files`, a checkpoint each, is taken up.
     """
-    runs = []
+    scores, failure = [], None
     for number, algorithm in enumerate(candidates):
         steps = protocol.num_steps if len(candidates) == 1 else protocol.selection_steps
-        runs.append(_train(algorithm, protocol, shots, steps, files / f"{number}.npz"))
-    chosen = int(np.argmax([np.max(run.history["validation_score"]) for run in runs]))
+        try:
+            run = _train(algorithm, protocol, shots, steps, files / f"{number}.npz")
+            scores.append(np.max(run.history["validation_score"]))
+        except TrainingError as error:
+            scores.append(-np.inf)
+            failure = error
+    chosen = int(np.argmax(scores))
+    if failure is not None and scores[chosen] == -np.inf:
+        raise failure
     run = _train(candidates[chosen], protocol, shots, protocol.num_steps, files / f"{chosen}.npz")
     return Trained(candidates[chosen], chosen, run)
 

@@ -1,5 +1,7 @@
 """COMLN's sensitivities over time, put together and checked: what SensitivityExplorer shows."""
 
+from typing import Any
+
 import diffrax
 import equinox as eqx
 import jax
@@ -75,12 +77,13 @@ def _compute(support: tuple[Array, Array], query: tuple[Array, Array]) -> tuple[
     integrator = Integrator(diffrax.Dopri5(), _TOLERANCE, _TOLERANCE, None, 4096)
     adjoint = diffrax.RecursiveCheckpointAdjoint()
     state = integrator.solve(dynamics, Sensitivities.start(head), head, T, ts, adjoint).path
+    assert state is not None  # there are `ts`
     s, B, z = state.s, state.B, state.z
     # W = W0 − Σ s_i φ_iᵀ, and s depends on W0 through the logits of every example j.
     moved = jnp.einsum("ia,tijkl,jb->tkalb", features, B, features)
     size = W0.size
     jacobian = jnp.eye(size)[None] - moved.reshape(-1, size, size)
-    settings = dict(ts=ts, rtol=_TOLERANCE, atol=_TOLERANCE, throw=False)
+    settings: dict[str, Any] = dict(ts=ts, rtol=_TOLERANCE, atol=_TOLERANCE, throw=False)
 
     def by_autodiff(W0):
         return gradient_flow(cross_entropy, W0, support, T, adjoint=Unrolled(), **settings).path
@@ -113,13 +116,17 @@ def _compute(support: tuple[Array, Array], query: tuple[Array, Array]) -> tuple[
 def sizes(M: int, N: int, d: int, checkpoints: int) -> dict[str, float]:
     """How many numbers each way keeps for the meta-gradient of one task.
 
-    `unrolled` is a W for each of 100 steps a unit of time, T = 10; the others do not depend on T.
+    Plain forward sensitivity has a column for each entry of W0 and of the features; unrolled
+    descent keeps W at every step, here 1,000 of them. The rest does not depend on d, and nothing
+    but the second on T.
+
+    Source: COMLN (Deleu et al. 2022), Table 1 and Section 4.2.
     """
     return {
-        "dW/dW₀ and dW/dφ, plainly": float(N * d) * (N * d + M * d),
-        "unrolled, 1,000 steps": 1000.0 * N * d,
-        "B": float(M * N) ** 2,
+        "plain": float(N * d) * (N * d + M * d),
+        "unrolled": 1000.0 * N * d,
         "z": float(M**3 * N),
+        "B": float(M * N) ** 2,
+        "gram": float(M * N * checkpoints),
         "s": float(M * N),
-        "Gram route": float(M * N * checkpoints),
     }

@@ -142,6 +142,19 @@ def test_approximate_adjoints_refuse_gradients_through_the_path(adjoint):
         jax.jit(jax.grad(value))(W0)
 
 
+def test_implicit_bears_directions_of_little_and_of_negative_curvature():
+    """As a network's Hessian has them; conjugate gradients of two eigenvalues end in two steps."""
+    curvature = jnp.resize(jnp.array([-2.0, 2.2], jnp.float32), 30_000)
+
+    def value(u):
+        loss = lambda u, _: jnp.sum(curvature * u**2) / 2
+        run = gradient_descent(loss, u, None, 1, adjoint=Implicit(0.1, cg_steps=2))
+        return jnp.sum(run.params)
+
+    gradient = jax.grad(value)(jnp.ones(30_000, jnp.float32))
+    np.testing.assert_allclose(gradient, 0.1 / (curvature + 0.1), rtol=1e-3)
+
+
 def test_implicit_is_the_exact_gradient_of_the_converged_proximal_minimum():
     """In the initial parameters, the data, λ, and a weight that the loss closes over."""
     steps, rate = 300, 0.4
