@@ -148,6 +148,8 @@ def _reproduce(options: argparse.Namespace) -> int:
         say("Interrupted; the same command goes on from here.")
         raise
     print(path)
+    for finding in papers.result(options.identifier, options.preset, options.out).findings:
+        print(f"{finding.verdict}: {finding.claim} {finding.why}")
     return 0
 
 

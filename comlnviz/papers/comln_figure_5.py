@@ -9,6 +9,7 @@ from ..algorithms import COMLN
 from .comln_table_2 import CLASSROOM, PAPER, SHOTS
 from .experiment import Experiment, Preset
 from .few_shot import Protocol, methods, numbers, test, train
+from .findings import Cells, Finding, below_none, is_so
 
 FIXED = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 
@@ -36,6 +37,22 @@ def _fixed(T: float, protocol: Protocol, scratch: Path) -> dict[str, Any]:
     return {**numbers(test(held, trained.run.meta, protocol, 5)), "T": T}
 
 
+def judge(cells: Cells) -> tuple[Finding, ...]:
+    """Growth, order and worth of the T that is learned; nothing before the cells are there."""
+    names = [f"T learned, {shots}-shot" for shots in SHOTS]
+    if not all("T" in cells.get(name, {}) for name in names):
+        return ()
+    ones, fives = (cells[name]["T"] for name in names)
+    course = f"1 shot: {ones[0]:.3g} to {ones[-1]:.3g}, 5 shots: {fives[0]:.3g} to {fives[-1]:.3g}"
+    grows = ones[-1] > ones[0] and fives[-1] > fives[0]
+    fixed = [f"T = {T:g}, 5-shot" for T in FIXED]
+    return (
+        is_so("T grows in meta-training.", grows, course),
+        is_so("T ends shorter with 1 shot than with 5.", ones[-1] < fives[-1], course),
+        below_none("Learning T is as accurate as the best T held.", cells, names[1], fixed),
+    )
+
+
 EXPERIMENT = Experiment(
     "comln-figure-5",
     "T over meta-training, and accuracy with T held at six values against T learned",
@@ -45,4 +62,5 @@ EXPERIMENT = Experiment(
         "classroom": lambda: preset(CLASSROOM, "about 15 minutes on 2 cores, after comln-table-2"),
         "paper": lambda: preset(PAPER, "a day on one GPU"),
     },
+    judge,
 )

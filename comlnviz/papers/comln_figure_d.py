@@ -14,6 +14,7 @@ from ..data import load
 from ..models import cross_entropy
 from ..tasks import FewShot
 from .experiment import Experiment, Preset
+from .findings import Cells, Finding, is_so
 
 T, ERROR, SEEDS, POINTS = 30.0, 1e-6, 5, 61
 PROTOCOL = {
@@ -91,9 +92,28 @@ def preset() -> Preset:
     return Preset(("digits",), "a few seconds", PROTOCOL, cells)
 
 
+def judge(cells: Cells) -> tuple[Finding, ...]:
+    """The largest distance ever, in units of the perturbation; bounded means within twice."""
+    largest = {
+        name: max(float("inf") if x is None else x for row in cell["growth"] for x in row)
+        for name, cell in cells.items()
+        if "growth" in cell
+    }
+    claims = {
+        "forward": ("Forward, perturbed trajectories stay near.", lambda x: x <= 2),
+        "backward": ("Backward, they leave the true one.", lambda x: x > 2),
+    }
+    return tuple(
+        is_so(claim, holds(largest[name]), f"the distance grows to {largest[name]:.3g} times")
+        for name, (claim, holds) in claims.items()
+        if name in largest
+    )
+
+
 EXPERIMENT = Experiment(
     "comln-figure-D",
     "Appendix D: a small error in (W, S) forward, and in the adjoint's W backward",
     "Forward, perturbed trajectories stay close (Corollary 1); backward, they leave the true one.",
     {"classroom": preset, "paper": preset},
+    judge,
 )

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..models import AbstractEncoder, Conv4
 from .experiment import Experiment, Preset
-from .few_shot import Protocol, methods, numbers, test, train
+from .few_shot import GRADIENT_BASED, Protocol, counted, methods, numbers, test, train
+from .findings import Cells, Finding, above_all
 
 SHOTS = (1, 5)
 
@@ -65,6 +66,19 @@ def _cell(name: str, shots: int, protocol: Protocol, scratch: Path) -> dict[str,
     return record
 
 
+def judge(cells: Cells) -> tuple[Finding, ...]:
+    """COMLN against each of the gradient-based methods, column by column."""
+    return tuple(
+        above_all(
+            f"With {counted(shots)} COMLN is the most accurate of the gradient-based methods.",
+            cells,
+            f"COMLN, {shots}-shot",
+            [f"{name}, {shots}-shot" for name in GRADIENT_BASED if name != "COMLN"],
+        )
+        for shots in SHOTS
+    )
+
+
 EXPERIMENT = Experiment(
     "comln-table-2",
     "Few-shot classification: accuracy of COMLN and of the methods it is compared with",
@@ -73,4 +87,5 @@ EXPERIMENT = Experiment(
         "classroom": lambda: preset(CLASSROOM, "about 45 minutes on 2 cores"),
         "paper": lambda: preset(PAPER, "days on one GPU: 60,000 steps of 28 trainings at 84×84"),
     },
+    judge,
 )

@@ -8,7 +8,8 @@ from typing import Any
 from ..algorithms import COMLN
 from .comln_table_2 import CLASSROOM, PAPER, SHOTS
 from .experiment import Experiment, Preset
-from .few_shot import Protocol, methods, numbers, test, train
+from .few_shot import Protocol, counted, methods, numbers, test, train
+from .findings import Cells, Finding, paired
 
 EULER_STEP = 0.01  # the paper's α
 
@@ -37,6 +38,19 @@ def _cell(solver: str, shots: int, protocol: Protocol, scratch: Path) -> dict[st
     return {**numbers(score), "per_task": [round(float(x), 4) for x in score.per_task]}
 
 
+def judge(cells: Cells) -> tuple[Finding, ...]:
+    """The two solvers, task by task."""
+    return tuple(
+        paired(
+            f"With {counted(shots)} Euler is as accurate as Runge–Kutta.",
+            cells,
+            f"Euler, {shots}-shot",
+            f"Runge-Kutta, {shots}-shot",
+        )
+        for shots in SHOTS
+    )
+
+
 EXPERIMENT = Experiment(
     "comln-table-4",
     "The solver's effect on the accuracy of COMLN",
@@ -45,4 +59,5 @@ EXPERIMENT = Experiment(
         "classroom": lambda: preset(CLASSROOM, "about 3 minutes on 2 cores, after comln-table-2"),
         "paper": lambda: preset(PAPER, "hours on one GPU"),
     },
+    judge,
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..training import TrainingError
+from .findings import Cells, Finding
 from .published import published
 
 PACKAGES = ("comlnviz", "jax", "jaxlib", "diffrax", "equinox", "optax", "lineax", "numpy")
@@ -46,12 +47,14 @@ class Experiment:
     - `title`, `claim`: what it is, and what it says that can turn out true or not.
     - `presets`: by name. `paper` is the paper's protocol, `classroom` keeps the claim and runs on
       two cores in minutes.
+    - `judge`: of the numbers, which claims hold.
     """
 
     identifier: str
     title: str
     claim: str
     presets: Mapping[str, Callable[[], Preset]]
+    judge: Callable[[Cells], tuple[Finding, ...]]
 
 
 def run(experiment: Experiment, name: str, out: Path, scratch: Path, say: Say) -> Path:

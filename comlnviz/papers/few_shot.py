@@ -155,6 +155,11 @@ def test(algorithm, meta, protocol: Protocol, shots: int) -> Score:
     return evaluate(algorithm, meta, tasks, num_tasks=protocol.test_tasks)
 
 
+def counted(shots: int) -> str:
+    """For a sentence."""
+    return "1 shot" if shots == 1 else f"{shots} shots"
+
+
 def numbers(score: Score) -> dict[str, float]:
     """A score in per cent, as the papers print it."""
     return {"mean": round(100 * score.mean, 2), "ci95": round(100 * score.ci95, 2)}

@@ -1,10 +1,12 @@
 """Results that were measured, read back and laid beside what was published."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
-from .published import published
+from .experiment import Experiment
+from .findings import Finding
 
 
 def results_folder() -> Path:
@@ -16,44 +18,104 @@ def results_folder() -> Path:
     )
 
 
-def result(
-    identifier: str, preset: str = "classroom", folder: Path | None = None
-) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A stored result; in a notebook it shows itself as a table, ours beside the paper's.
+
+    **Fields:**
+
+    - `record`: what its file holds.
+    - `findings`: the paper's claims, and whether they hold here.
+    """
+
+    record: dict[str, Any]
+    findings: tuple[Finding, ...]
+
+    @property
+    def cells(self) -> dict[str, dict[str, Any]]:
+        """The numbers, by the name of the cell."""
+        return self.record["cells"]
+
+    def markdown(self) -> str:
+        """A table in Markdown, what it comes from, and the findings."""
+        return "\n\n".join(part for part in (self._table(), self._source(), self._found()) if part)
+
+    _repr_markdown_ = markdown
+
+    def _table(self) -> str:
+        """Bold: the best of a column, and what its interval does not tell apart from it."""
+        names = [name.rsplit(", ", 1) for name, cell in self.cells.items() if "growth" not in cell]
+        if not names:
+            return ""
+        methods, columns = ([*dict.fromkeys(part)] for part in zip(*names, strict=True))
+        theirs, published = self._published(), self.record["published"]
+        head = ["method"]
+        for column in columns:
+            head.append(f"{column}, ours")
+            head += [f"{published['columns'][len(head) // 2 - 1]}, paper"] if theirs else []
+        rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
+        for method in methods:
+            row = [method]
+            for number, column in enumerate(columns):
+                row.append(self._ours(f"{method}, {column}", column))
+                if theirs:
+                    row.append(_plus_minus(*theirs[method][number]) if method in theirs else "")
+            rows.append(row)
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+    def _ours(self, name: str, column: str) -> str:
+        cell = self.cells.get(name, {})
+        if "mean" not in cell:
+            return "diverged" if "failed" in cell else ""
+        rivals = [c for n, c in self.cells.items() if n.endswith(f", {column}") and "mean" in c]
+        best = max(rivals, key=lambda c: c["mean"])
+        text = _plus_minus(cell["mean"], cell["ci95"])
+        level = cell["mean"] + cell["ci95"] >= best["mean"] - best["ci95"]
+        return f"**{text}**" if level else text
+
+    def _published(self) -> dict[str, list[list[float]]]:
+        """What the paper says of each method; of several networks, with the first it lists."""
+        table = self.record["published"]
+        name = lambda row: row["method"].removeprefix("COMLN, ")
+        return {name(row): row["values"] for row in reversed(table["rows"])} if table else {}
+
+    def _source(self) -> str:
+        record, protocol = self.record, self.record["protocol"]
+        devices = ", ".join(dict.fromkeys(cell["device"] for cell in self.cells.values()))
+        ours = f"preset `{record['preset']}`"
+        if "data" in protocol:
+            ours += (
+                f", {protocol['ways']}-way tasks of {protocol['data']}, {protocol['encoder']}, "
+                f"{protocol['num_steps']} steps of {protocol['batch_size']} tasks, "
+                f"{protocol['test_tasks']:,} test tasks"
+            )
+        published = record["published"]
+        theirs = (
+            f" Paper: {published['source']}; {published['rows'][0]['backbone']}."
+            if published
+            else ""
+        )
+        unfinished = "" if record["complete"] else " **Not complete.**"
+        return f"*Ours: {ours}, on {devices}; mean and 95% interval.{theirs}*{unfinished}"
+
+    def _found(self) -> str:
+        return "\n".join(
+            f"- {found.claim} **{found.verdict.capitalize()}**: {found.why}."
+            for found in self.findings
+        )
+
+
+def read(experiment: Experiment, preset: str, folder: Path | None) -> Result:
     """A stored result. **Raises** `FileNotFoundError` when there is none."""
-    path = (folder or results_folder()) / f"{identifier}-{preset}.json"
+    path = (folder or results_folder()) / f"{experiment.identifier}-{preset}.json"
     if not path.is_file():
         raise FileNotFoundError(
-            f"There is no {path.name} in {path.parent}: run `comlnviz reproduce {identifier}`."
+            f"There is no {path.name} in {path.parent}: run "
+            f"`comlnviz reproduce {experiment.identifier} --preset {preset}`."
         )
-    return json.loads(path.read_text(encoding="utf-8"))
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return Result(record, experiment.judge(record["cells"]))
 
 
-def side_by_side(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """A table's rows: the method, then for each number of shots ours and what was published.
-
-    Ours and theirs are not of the same data unless the preset is `paper`; `better` counts the
-    methods whose interval lies wholly below this one's, column by column, among ours.
-    """
-    cells = {}
-    for name, cell in record["cells"].items():
-        method, column = name.rsplit(", ", 1)
-        cells.setdefault(method, {})[column] = cell
-    columns = list(dict.fromkeys(name.rsplit(", ", 1)[1] for name in record["cells"]))
-    table = published(record["identifier"])
-    theirs = {r["method"]: r for r in reversed(table["rows"])} if table else {}
-    rows = []
-    for method, ours in cells.items():
-        row: dict[str, Any] = {"method": method}
-        for number, column in enumerate(columns):
-            if column not in ours:
-                continue
-            mean, ci = ours[column]["mean"], ours[column]["ci95"]
-            row[column] = (mean, ci)
-            others = [c[column] for m, c in cells.items() if m != method and column in c]
-            row[f"{column} better"] = sum(
-                mean - ci > other["mean"] + other["ci95"] for other in others
-            )
-            if method in theirs:
-                row[f"{column} published"] = tuple(theirs[method]["values"][number])
-        rows.append(row)
-    return rows
+def _plus_minus(mean: float, ci: float) -> str:
+    return f"{mean:.2f} ± {ci:.2f}"

@@ -1,0 +1,70 @@
+"""Whether a claim holds, by intervals: where two overlap, nothing is decided."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+Cells = Mapping[str, Mapping[str, Any]]
+
+
+class Finding(NamedTuple):
+    """A claim, whether it holds among the numbers here, and the numbers that say so."""
+
+    claim: str
+    verdict: Literal["holds", "does not hold", "undecided"]
+    why: str
+
+
+def above_all(claim: str, cells: Cells, one: str, others: Iterable[str]) -> Finding:
+    """Whether the interval of cell `one` lies above those of all others."""
+    return _compare(claim, cells, one, others, ties="undecided")
+
+
+def below_none(claim: str, cells: Cells, one: str, others: Iterable[str]) -> Finding:
+    """Whether the interval of cell `one` lies below that of no other."""
+    return _compare(claim, cells, one, others, ties="holds")
+
+
+def _compare(claim: str, cells: Cells, one: str, others: Iterable[str], *, ties: Any) -> Finding:
+    if "mean" not in cells.get(one, {}):
+        return Finding(claim, "undecided", f"{one} has no number")
+    mean, ci = cells[one]["mean"], cells[one]["ci95"]
+    rivals = [name for name in others if "mean" in cells.get(name, {})]
+    ahead = [n for n in rivals if cells[n]["mean"] - cells[n]["ci95"] > mean + ci]
+    level = [
+        n for n in rivals if n not in ahead and cells[n]["mean"] + cells[n]["ci95"] >= mean - ci
+    ]
+    listed = lambda names: ", ".join(f"{n} {cells[n]['mean']:.1f}" for n in names)
+    ours = f"{one} {mean:.1f} ± {ci:.1f}"
+    if ahead:
+        return Finding(claim, "does not hold", f"{ours}; above it: {listed(ahead)}")
+    if level:
+        return Finding(claim, ties, f"{ours}; not told apart from it: {listed(level)}")
+    return Finding(claim, "holds", f"{ours}; all others lie below it")
+
+
+def paired(claim: str, cells: Cells, one: str, other: str) -> Finding:
+    """Whether two cells agree, task by task, to within the interval of one of them.
+
+    Both keep their accuracy on each task in `per_task`, in the same order.
+    """
+    missing = [name for name in (one, other) if "per_task" not in cells.get(name, {})]
+    if missing:
+        return Finding(claim, "undecided", f"no numbers for {', '.join(missing)}")
+    difference = np.subtract(cells[one]["per_task"], cells[other]["per_task"]) * 100
+    mean = float(difference.mean())
+    ci = float(1.96 * difference.std(ddof=1) / np.sqrt(len(difference)))
+    agrees = abs(mean) + ci <= cells[one]["ci95"]
+    differs = abs(mean) - ci > cells[one]["ci95"]
+    return Finding(
+        claim,
+        "holds" if agrees else "does not hold" if differs else "undecided",
+        f"task by task {one} is {mean:+.2f} ± {ci:.2f} against {other}; its own interval is "
+        f"± {cells[one]['ci95']:.2f}",
+    )
+
+
+def is_so(claim: str, holds: bool, why: str) -> Finding:
+    """A claim that numbers decide without intervals."""
+    return Finding(claim, "holds" if holds else "does not hold", why)

@@ -1,0 +1,192 @@
+"""Reproductions: cell by cell, resumable, judged by intervals, laid beside what was published."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from comlnviz import papers
+from comlnviz.cli import main
+from comlnviz.data import DataError, load
+from comlnviz.models import MLP
+from comlnviz.papers import Experiment, Preset, comln_table_2, run
+from comlnviz.papers.few_shot import Protocol, methods, train
+from comlnviz.papers.findings import above_all, below_none, paired
+from comlnviz.training import TrainingError
+
+EXPERIMENTS = pytest.mark.parametrize("identifier", papers.EXPERIMENTS)
+silent = lambda sentence: None
+
+
+def cell(mean, ci=1.0):
+    return {"mean": mean, "ci95": ci, "device": "cpu"}
+
+
+def experiment(cells, protocol=None):
+    preset = Preset((), "nothing", protocol or {"seed": 0}, cells)
+    return Experiment("comln-figure-D", "t", "c", {"classroom": lambda: preset}, lambda cells: ())
+
+
+def stored(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path):
+    computed = []
+
+    def compute(name, scratch):
+        if name == "b" and computed == ["a"]:
+            computed.append("interrupt")
+            raise KeyboardInterrupt
+        computed.append(name)
+        return {"mean": 1.0}
+
+    cells = {name: lambda scratch, name=name: compute(name, scratch) for name in "abc"}
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment(cells), "classroom", tmp_path, tmp_path, silent)
+    half = stored(tmp_path / "comln-figure-D-classroom.json")
+    assert list(half["cells"]) == ["a"] and not half["complete"]
+    path = run(experiment(cells), "classroom", tmp_path, tmp_path, silent)
+    assert computed == ["a", "interrupt", "b", "c"]
+    assert list(stored(path)["cells"]) == ["a", "b", "c"] and stored(path)["complete"]
+    kept = stored(path)["cells"]["a"]
+    assert kept["device"] and kept["versions"]["jax"] and kept["seconds"] >= 0
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]  # nothing half-written
+
+
+def test_results_of_another_protocol_are_set_aside(tmp_path):
+    cells = {"a": lambda scratch: {"mean": 1.0}}
+    path = run(experiment(cells), "classroom", tmp_path, tmp_path, silent)
+    said = []
+    run(experiment(cells, {"seed": 1}), "classroom", tmp_path, tmp_path, said.append)
+    assert stored(path)["protocol"] == {"seed": 1}
+    aside = path.with_suffix(".earlier.json")
+    assert stored(aside)["protocol"] == {"seed": 0} and aside.name in said[0]
+
+
+def test_a_training_that_diverges_is_a_result(tmp_path):
+    def diverge(scratch):
+        raise TrainingError("not finite at step 3")
+
+    cells = {"MAML, 1-shot": diverge, "ANIL, 1-shot": lambda scratch: cell(50.0)}
+    path = run(experiment(cells), "classroom", tmp_path, tmp_path, silent)
+    assert stored(path)["cells"]["MAML, 1-shot"]["failed"] == "not finite at step 3"
+    table = papers.result("comln-figure-D", folder=tmp_path)
+    assert "| MAML | diverged |" in table.markdown()
+
+
+def test_claims_are_decided_by_intervals():
+    cells = {"a": cell(50.0), "b": cell(47.0), "c": cell(49.0), "d": cell(53.0)}
+    verdict = lambda judge, one, *others: judge("claim", cells, one, others).verdict
+    assert verdict(above_all, "a", "b") == "holds"
+    assert verdict(above_all, "a", "b", "c") == "undecided"
+    assert verdict(above_all, "a", "b", "c", "d") == "does not hold"
+    assert verdict(below_none, "a", "b", "c") == "holds"
+    assert verdict(below_none, "a", "d") == "does not hold"
+    assert verdict(above_all, "missing", "a") == "undecided"
+    assert "d 53.0" in above_all("claim", cells, "a", ["d"]).why
+
+
+def test_two_solvers_are_compared_task_by_task():
+    rng = np.random.default_rng(0)
+    tasks = rng.uniform(0.3, 0.9, 1000)
+    as_cell = lambda values: {**cell(0.0, 0.5), "per_task": list(values)}
+    noise = rng.normal(0, 0.01, 1000)
+    judge = lambda shift: (
+        paired("c", {"a": as_cell(tasks), "b": as_cell(tasks + noise + shift)}, "a", "b").verdict
+    )
+    assert [judge(0.0), judge(0.005), judge(0.02)] == ["holds", "undecided", "does not hold"]
+
+
+@EXPERIMENTS
+def test_every_experiment_says_what_it_takes(identifier):
+    made = papers.EXPERIMENTS[identifier]
+    assert made.identifier == identifier and made.title and made.claim.endswith(".")
+    assert {"classroom", "paper"} <= set(made.presets)
+    for make in made.presets.values():
+        preset = make()
+        assert preset.cost and preset.data and preset.cells
+        json.dumps(preset.protocol)
+    assert all(found.verdict == "undecided" for found in made.judge({}))
+
+
+@EXPERIMENTS
+def test_what_is_stored_is_of_the_present_protocol_and_shows_itself(identifier):
+    result = papers.result(identifier)
+    preset = papers.EXPERIMENTS[identifier].presets["classroom"]()
+    assert result.record["protocol"] == json.loads(json.dumps(preset.protocol))
+    assert set(result.cells) == set(preset.cells) and result.record["complete"]
+    assert result.record["published"] == papers.published(identifier)
+    assert result.findings
+    text = result.markdown()
+    assert all(found.claim in text for found in result.findings)
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in table}) <= 1
+
+
+def test_published_values_are_the_papers():
+    table = papers.published("comln-table-2")
+    row = next(r for r in table["rows"] if (r["method"], r["backbone"]) == ("COMLN", "ResNet-12"))
+    assert row["values"][1] == [77.26, 0.49]  # 5-way 5-shot miniImageNet
+    assert papers.published("comln-table-9") is None
+
+
+def test_a_wrong_name_is_answered_with_the_right_ones(tmp_path, capsys):
+    with pytest.raises(ValueError, match="comln-table-2"):
+        papers.result("comln-table-7")
+    with pytest.raises(FileNotFoundError, match="comlnviz reproduce comln-table-2"):
+        papers.result("comln-table-2", folder=tmp_path)
+    assert main(["reproduce", "comln-table-7"]) == 2
+    assert "comln-table-2" in capsys.readouterr().err
+    assert main(["reproduce", "--list"]) == 0
+    listed = capsys.readouterr().out
+    assert "comln-figure-D" in listed and "omniglot-minimal" in listed
+
+
+def test_the_quickest_experiment_from_the_command_line(tmp_path, capsys):
+    assert main(["reproduce", "comln-figure-D", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "holds: Forward" in said and "holds: Backward" in said
+    ours = stored(tmp_path / "comln-figure-D-classroom.json")["cells"]
+    theirs = papers.result("comln-figure-D").cells
+    largest = lambda cells: np.nanmax(np.array(cells["forward"]["growth"], float))
+    assert largest(ours) == pytest.approx(largest(theirs), rel=0.05)
+
+
+@pytest.fixture
+def quick():
+    splits = {"validation": "test"}
+    return Protocol(
+        data="digits", encoder=MLP(64, (16,)), queries=3, num_steps=12, batch_size=2,
+        optimizer="adam 0.01", selection_steps=4, validate_every=2, validation_tasks=5,
+        test_queries=3, test_tasks=10,
+        loaded=lambda split: load("digits", split=splits.get(split, split)),
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ANIL", "COMLN"])
+def test_a_method_is_chosen_trained_and_judged(quick, tmp_path, name):
+    numbers = comln_table_2._cell(name, 1, quick, tmp_path)
+    assert 20 < numbers["mean"] <= 100 and numbers["ci95"] > 0
+    assert 0 < numbers["best_validation_step"] <= quick.num_steps
+    assert ("step_size" in numbers) == (name == "ANIL") and ("T" in numbers) == (name == "COMLN")
+    again = comln_table_2._cell(name, 1, quick, tmp_path)  # from its checkpoints
+    assert again == numbers
+
+
+@pytest.mark.slow
+def test_a_candidate_that_diverges_drops_out(quick, tmp_path):
+    good = methods(quick.encoder)["ANIL"][1]
+    bad = type(good)(quick.encoder, 5, float("nan"), 5)
+    assert train((bad, good), quick, 1, tmp_path).chosen == 1
+    with pytest.raises(TrainingError):
+        train((bad, bad), quick, 1, tmp_path / "other")
+
+
+def test_a_run_without_its_data_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMLNVIZ_DATA", os.fspath(tmp_path))
+    monkeypatch.setenv("COMLNVIZ_CACHE", os.fspath(tmp_path))
+    with pytest.raises(DataError, match="omniglot-minimal"):
+        run(papers.EXPERIMENTS["comln-table-2"], "classroom", tmp_path, tmp_path, silent)
