@@ -25,6 +25,25 @@ def _digits() -> float:
     return math.log(10.0) / 0.5
 
 
+def _plain_sensitivity() -> float:
+    N, d = 5, 1600
+    return (N * d) ** 2
+
+
+def _numbers_in_B() -> float:
+    M, N = 25, 5
+    return (M * N) ** 2
+
+
+def _alignment() -> float:
+    # dL/dT is minus the alignment, and a minimum has no slope.
+    return 0.0
+
+
+def _tasks() -> float:
+    return math.comb(100, 5)
+
+
 _ANSWERS: dict[str, tuple[Callable[[], float], float, str]] = {
     "gradient steps": (
         _gradient_steps,
@@ -35,6 +54,26 @@ _ANSWERS: dict[str, tuple[Callable[[], float], float, str]] = {
         _euler_step,
         0.05,
         "on a curvature μ a step multiplies the error by 1 − αμ: find where that passes −1",
+    ),
+    "plain sensitivity": (
+        _plain_sensitivity,
+        1e-6,
+        "every entry of W can depend on every entry of W0, and W has N·d of them",
+    ),
+    "numbers in B": (
+        _numbers_in_B,
+        1e-6,
+        "B has an N × N block for each pair of examples",
+    ),
+    "alignment at the best T": (
+        _alignment,
+        1e-6,
+        "it is minus the slope of the query loss in T: how steep is a minimum?",
+    ),
+    "tasks of a hundred characters": (
+        _tasks,
+        1e-6,
+        "the number of ways to choose 5 of 100 when order does not count",
     ),
     "time of no return": (
         _return_time,

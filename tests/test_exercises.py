@@ -12,6 +12,10 @@ from comlnviz.exercises import check
         ("largest stable step", 2, 1),
         ("time of no return", 13.8, 6.0),
         ("time a digit buys", 4.6, 2.3),
+        ("plain sensitivity", 64_000_000, 8000),
+        ("numbers in B", 15_625, 125),
+        ("alignment at the best T", 0, 1),
+        ("tasks of a hundred characters", 75_287_520, 100**5),
     ],
 )
 def test_right_and_wrong_answers_are_told_apart(exercise, right, wrong, capsys):

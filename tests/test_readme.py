@@ -8,10 +8,15 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_example_runs(capsys):
-    (program,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    exec(program, {"__name__": "readme"})
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_examples_run(capsys):
+    differentiate, train = PROGRAMS
+    exec(differentiate, {"__name__": "readme"})
     assert capsys.readouterr().out.startswith("(5, 64) -0.")
+    exec(train, {"__name__": "readme"})
+    assert 40 < float(capsys.readouterr().out.split()[0].rstrip("%")) < 90  # chance is 20
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])

@@ -103,8 +103,9 @@ def judge(cells: Cells) -> tuple[Finding, ...]:
         "forward": ("Forward, perturbed trajectories stay near.", lambda x: x <= 2),
         "backward": ("Backward, they leave the true one.", lambda x: x > 2),
     }
+    why = "at its largest the distance is {:.3g} times the perturbation"
     return tuple(
-        is_so(claim, holds(largest[name]), f"the distance grows to {largest[name]:.3g} times")
+        is_so(claim, holds(largest[name]), why.format(largest[name]))
         for name, (claim, holds) in claims.items()
         if name in largest
     )

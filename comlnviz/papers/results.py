@@ -18,7 +18,7 @@ def results_folder() -> Path:
     )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Result:
     """A stored result; in a notebook it shows itself as a table, ours beside the paper's.
 
@@ -40,7 +40,7 @@ class Result:
         """A table in Markdown, what it comes from, and the findings."""
         return "\n\n".join(part for part in (self._table(), self._source(), self._found()) if part)
 
-    _repr_markdown_ = markdown
+    _repr_markdown_ = __repr__ = markdown
 
     def _table(self) -> str:
         """Bold: the best of a column, and what its interval does not tell apart from it."""
@@ -82,21 +82,22 @@ class Result:
     def _source(self) -> str:
         record, protocol = self.record, self.record["protocol"]
         devices = ", ".join(dict.fromkeys(cell["device"] for cell in self.cells.values()))
-        ours = f"preset `{record['preset']}`"
-        if "data" in protocol:
-            ours += (
-                f", {protocol['ways']}-way tasks of {protocol['data']}, {protocol['encoder']}, "
-                f"{protocol['num_steps']} steps of {protocol['batch_size']} tasks, "
-                f"{protocol['test_tasks']:,} test tasks"
+        if "test_tasks" in protocol:
+            what = (
+                f"{protocol['ways']}-way tasks of {protocol['data']}, {protocol['encoder']}, "
+                f"{protocol['num_steps']} steps of {protocol['batch_size']} tasks; mean and 95% "
+                f"interval over {protocol['test_tasks']:,} test tasks"
             )
+        else:
+            what = "; ".join(f"{name}: {value}" for name, value in protocol.items())
         published = record["published"]
         theirs = (
-            f" Paper: {published['source']}; {published['rows'][0]['backbone']}."
-            if published
-            else ""
+            ""
+            if published is None
+            else (f" Paper: {published['source']}; {published['rows'][0]['backbone']}.")
         )
         unfinished = "" if record["complete"] else " **Not complete.**"
-        return f"*Ours: {ours}, on {devices}; mean and 95% interval.{theirs}*{unfinished}"
+        return f"*Ours: preset `{record['preset']}`, {what}; {devices}.{theirs}*{unfinished}"
 
     def _found(self) -> str:
         return "\n".join(
