@@ -7,6 +7,7 @@ from .comln import COMLN
 from .fomaml import FOMAML
 from .imaml import IMAML
 from .leap import LEAP
+from .leo import LEO
 from .lr_d2 import LRD2
 from .maml import MAML
 from .meta_opt_net import MetaOptNetRR, MetaOptNetSVM
@@ -22,6 +23,7 @@ __all__ = [
     "FOMAML",
     "IMAML",
     "LEAP",
+    "LEO",
     "LRD2",
     "MAML",
     "R2D2",

@@ -47,6 +47,7 @@ def preset(protocol: Protocol, cost: str) -> Preset:
         f"{name}, {shots}-shot": partial(_cell, name, shots, protocol)
         for shots in SHOTS
         for name in methods(protocol.encoder)
+        if name != "LEO"  # made for frozen embeddings: Table 5
     }
     return Preset((protocol.data,), cost, protocol.described(), cells)
 

@@ -22,7 +22,7 @@ from .few_shot import Protocol, counted, methods, numbers, test, train
 from .findings import Cells, Finding, below_none
 
 METHODS = ("MAML", "MetaSGD", "IMAML", "R2D2", "LRD2", "LEAP", "MetaOptNetRR", "MetaOptNetSVM",
-           "ProtoNet", "COMLN")  # fmt: skip
+           "ProtoNet", "LEO", "COMLN")  # fmt: skip
 EPOCHS, BATCH = 15, 64
 
 

@@ -61,7 +61,7 @@ class Protocol:
 
 
 def methods(encoder: AbstractEncoder) -> Mapping[str, tuple[al.AbstractAlgorithm, ...]]:
-    """Each method's candidates, in the order of Table 2; those to choose from differ in step size.
+    """Each method's candidates; those to choose from differ in step size.
 
     Steps, contexts and proximal terms are those of the methods' papers for Omniglot (CAVIA's and
     LEAP's: for miniImageNet and in general).
@@ -82,6 +82,7 @@ def methods(encoder: AbstractEncoder) -> Mapping[str, tuple[al.AbstractAlgorithm
         "MetaOptNetRR": (al.MetaOptNetRR(encoder, WAYS),),
         "MetaOptNetSVM": (al.MetaOptNetSVM(encoder, WAYS),),
         "ProtoNet": (al.ProtoNet(encoder, WAYS),),
+        "LEO": (al.LEO(encoder, WAYS),),
         "COMLN": (al.COMLN(encoder, WAYS),),
     }
 

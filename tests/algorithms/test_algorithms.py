@@ -13,6 +13,7 @@ from comlnviz.algorithms import (
     FOMAML,
     IMAML,
     LEAP,
+    LEO,
     LRD2,
     MAML,
     R2D2,
@@ -51,6 +52,7 @@ ALL = [
     CAVIA(ENCODER, N, 5, 0.5, 2),
     LRD2(ENCODER, N),
     LEAP(MODEL, 0.1, 3),
+    LEO(ENCODER, N, 4, 1.0, 3, 0.1, 2),
 ]
 NO_GRADIENT = (Reptile, LEAP)
 
@@ -282,6 +284,23 @@ def test_CAVIA_adapts_a_context_that_starts_at_zero():
     np.testing.assert_allclose(
         algorithm.predict(meta, TASK.support, query), logits(context, query), rtol=1e-9
     )
+
+
+def test_LEO_descends_on_the_codes_and_then_on_what_they_decode_to():
+    algorithm = LEO(ENCODER, N, 4, 0.9, 3, 0.1, 2)
+    meta = algorithm.init(KEY)
+    features, labels = meta.encoder(TASK.support[0]), TASK.support[1]
+    each, wanted = features @ meta.code.T, []
+    for way in range(N):
+        mine = [i for i in range(len(labels)) if labels[i, way]]
+        pairs = [jnp.concatenate([each[i], each[j]]) for i in mine for j in range(len(labels))]
+        wanted.append(meta.relate(jnp.stack(pairs)).mean(0))
+    codes = algorithm.codes(meta, features, labels)
+    np.testing.assert_allclose(codes, jnp.stack(wanted), rtol=1e-9)
+    on_codes = lambda codes, data: cross_entropy(codes @ meta.decode.T, data)
+    codes = unrolled(codes, on_codes, (features, labels), 0.9, 3)
+    head = unrolled(codes @ meta.decode.T, cross_entropy, (features, labels), 0.1, 2)
+    np.testing.assert_allclose(algorithm.adapt(meta, TASK.support).params, head, rtol=1e-9)
 
 
 def test_LRD2_converges_to_the_regularized_logistic_regressions():
