@@ -66,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     reproduce.add_argument("--list", action="store_true", help="what there is, needs and costs")
     reproduce.add_argument("--preset", choices=("classroom", "paper"), default="classroom",
                            help="the size (default: %(default)s)")  # fmt: skip
+    reproduce.add_argument("--only", metavar="TEXT", default="",
+                           help="only cells whose names contain TEXT, such as 'COMLN'")  # fmt: skip
     reproduce.add_argument("--out", metavar="DIR", type=Path, default=Path("results"),
                            help="where the results go (default: %(default)s)")  # fmt: skip
     reproduce.set_defaults(command=_reproduce)
@@ -140,9 +142,10 @@ def _reproduce(options: argparse.Namespace) -> int:
         raise BookError(f"there is no {options.identifier!r}; there are {names}.")
     experiment = papers.EXPERIMENTS[options.identifier]
     say = lambda sentence: print(sentence, flush=True)
+    scratch = cache_folder() / "runs"
     try:
-        path = papers.run(experiment, options.preset, options.out, cache_folder() / "runs", say)
-    except DataError as error:
+        path = papers.run(experiment, options.preset, options.out, scratch, say, options.only)
+    except (DataError, ValueError) as error:
         raise BookError(str(error)) from None
     except KeyboardInterrupt:
         say("Interrupted; the same command goes on from here.")

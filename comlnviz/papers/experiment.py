@@ -57,13 +57,18 @@ class Experiment:
     judge: Callable[[Cells], tuple[Finding, ...]]
 
 
-def run(experiment: Experiment, name: str, out: Path, scratch: Path, say: Say) -> Path:
-    """Compute what is missing of a preset; the file with the results.
+def run(
+    experiment: Experiment, name: str, out: Path, scratch: Path, say: Say, only: str = ""
+) -> Path:
+    """Compute what is missing of a preset, or of its cells whose names contain `only`; the file.
 
     The file is written anew, whole, after each cell, so that an interrupted run keeps what it has:
     the same call goes on. Results of another protocol are not mixed in: they are set aside.
     """
     preset = experiment.presets[name]()
+    if not any(only in cell for cell in preset.cells):
+        names = "; ".join(preset.cells)
+        raise ValueError(f"There is no cell whose name contains {only!r}; there are {names}.")
     path = out / f"{experiment.identifier}-{name}.json"
     record = _read(path)
     protocol = json.loads(json.dumps(preset.protocol))
@@ -74,7 +79,7 @@ def run(experiment: Experiment, name: str, out: Path, scratch: Path, say: Say) -
         record = None
     cells = {} if record is None else record["cells"]
     for number, (cell, compute) in enumerate(preset.cells.items(), 1):
-        if cell in cells:
+        if cell in cells or only not in cell:
             continue
         say(f"{experiment.identifier}, {name}: {cell} ({number} of {len(preset.cells)})")
         began = time.monotonic()
@@ -92,7 +97,7 @@ def run(experiment: Experiment, name: str, out: Path, scratch: Path, say: Say) -
             "complete": len(cells) == len(preset.cells),
             "protocol": protocol,
             "published": published(experiment.identifier),
-            "cells": cells,
+            "cells": {cell: cells[cell] for cell in preset.cells if cell in cells},
         })  # fmt: skip
     return path
 

@@ -14,7 +14,7 @@ from ..data import Dataset, load
 from ..inner import linear_flow
 from ..models import Conv4
 from ..papers.results import results_folder
-from ..tasks import FewShot
+from ..tasks import FewShot, Task
 from .precision import in_float32
 
 WAYS, QUERIES, SIDE = 5, 5, 28  # queries of each class
@@ -56,11 +56,15 @@ def episode(dataset: str, shots: int, seed: int) -> Episode:
 
     **Raises** `DataError` where the dataset is not on this computer.
     """
-    tasks = _tasks(dataset, shots)
-    key = jax.random.key(seed)
-    task = eqx.filter_jit(tasks.sample)(key)
-    names = tuple(_dataset(dataset).names[int(c)] for c in tasks.classes(key))
-    return Episode(np.asarray(task.support[0]), np.asarray(task.query[0]), names)
+    task, classes = _draw(dataset, shots, seed)
+    names = tuple(_dataset(dataset).names[c] for c in classes)
+    return Episode(task.support[0], task.query[0], names)
+
+
+@in_float32
+def _draw(dataset: str, shots: int, seed: int) -> tuple[Task, Array]:
+    tasks, key = _tasks(dataset, shots), jax.random.key(seed)
+    return eqx.filter_jit(tasks.sample)(key), tasks.classes(key)
 
 
 @functools.cache

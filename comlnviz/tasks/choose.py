@@ -11,13 +11,14 @@ def choose(key: PRNGKeyArray, size: int, count: int) -> Int[Array, " count"]:
     The i-th number is drawn from the size − i that remain, by its rank among them: `count` random
     numbers in place of the `size` that a shuffle takes.
     """
-    places = jnp.arange(count)
-    ranks = jax.random.randint(key, (count,), 0, size - places)
+    # 32 bits whatever the caller's settings, so that a key means the same task to everyone.
+    places = jnp.arange(count, dtype=jnp.int32)
+    ranks = jax.random.randint(key, (count,), 0, size - places, jnp.int32)
 
     def draw(taken, rank):  # `taken` is in ascending order, and filled up with what is too large
         # The j-th smallest of the taken has taken[j] - j numbers below it that remain.
-        number = rank + jnp.sum(taken - places <= rank)
-        below = jnp.concatenate([jnp.full((1,), -1), taken[:-1]])
+        number = rank + jnp.sum(taken - places <= rank, dtype=jnp.int32)
+        below = jnp.concatenate([jnp.full((1,), -1, jnp.int32), taken[:-1]])
         return jnp.maximum(below, jnp.minimum(taken, number)), number
 
-    return jax.lax.scan(draw, jnp.full((count,), size + count), ranks)[1]
+    return jax.lax.scan(draw, jnp.full((count,), size + count, jnp.int32), ranks)[1]

@@ -55,6 +55,16 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]  # nothing half-written
 
 
+def test_some_cells_first_and_the_table_keeps_its_order(tmp_path):
+    cells = {name: lambda scratch: {"mean": 1.0} for name in ("a, 1", "b, 1", "a, 2")}
+    with pytest.raises(ValueError, match="no cell whose name contains 'c'; there are a, 1; b, 1"):
+        run(experiment(cells), "classroom", tmp_path, tmp_path, silent, only="c")
+    path = run(experiment(cells), "classroom", tmp_path, tmp_path, silent, only="b")
+    assert list(stored(path)["cells"]) == ["b, 1"] and not stored(path)["complete"]
+    run(experiment(cells), "classroom", tmp_path, tmp_path, silent)
+    assert list(stored(path)["cells"]) == list(cells)
+
+
 def test_results_of_another_protocol_are_set_aside(tmp_path):
     cells = {"a": lambda scratch: {"mean": 1.0}}
     path = run(experiment(cells), "classroom", tmp_path, tmp_path, silent)
@@ -116,7 +126,9 @@ def test_what_is_stored_is_of_the_present_protocol_and_shows_itself(identifier):
     result = papers.result(identifier)
     preset = papers.EXPERIMENTS[identifier].presets["classroom"]()
     assert result.record["protocol"] == json.loads(json.dumps(preset.protocol))
-    assert set(result.cells) == set(preset.cells) and result.record["complete"]
+    assert result.cells and set(result.cells) <= set(preset.cells)
+    assert result.record["complete"] == (set(result.cells) == set(preset.cells))
+    assert ("Not complete" in result.markdown()) != result.record["complete"]
     assert result.record["published"] == papers.published(identifier)
     assert result.findings
     text = result.markdown()

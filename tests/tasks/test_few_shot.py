@@ -84,6 +84,15 @@ def test_tasks_larger_than_the_dataset_are_refused_in_a_sentence():
             FewShot(data, *arguments)
 
 
+def test_a_key_means_the_same_task_in_both_precisions():
+    tasks = FewShot(numbered(9, 7), 3, 2, 2)
+    drawn = []
+    for wide in (False, True):
+        with jax.enable_x64(wide):
+            drawn.append(jax.device_get(tasks.sample(jax.random.key(8))))
+    jax.tree.map(np.testing.assert_array_equal, *drawn)
+
+
 def test_labels_are_one_hot_in_the_default_precision():
     _, labels = FewShot(numbered(3, 4), 2, 1, 1).sample(KEY).support
     assert labels.dtype == jnp.zeros(()).dtype
