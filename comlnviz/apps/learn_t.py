@@ -57,7 +57,8 @@ class LearnT(AbstractApp):
     def keep(self) -> None:
         """Keep the present course of T; the last four are shown."""
         self._updates.flush()
-        name = f"{self._value('shots')} shots"
+        shots = self._value("shots")
+        name = "1 shot" if shots == 1 else f"{shots} shots"
         if self._value("noise"):
             name += f", {100 * self._value('noise'):.0f}% wrong"
         self._kept.append((name, self._path))

@@ -24,7 +24,7 @@ def figure_5(cells: Cells, num_steps: int) -> Figure:
     figure = new_figure(8.6, 3.2)
     left, right = figure.subplots(1, 2)
     label_axes(left, "T as it is learned", "meta-training step", "T")
-    left.set(yscale="log", xlim=(0, 1.15 * num_steps))
+    left.set_xlim(0, 1.15 * num_steps)
     left.grid(True, lw=0.6)
     for name, colour in (("T learned, 1-shot", ORANGE), ("T learned, 5-shot", GREEN)):
         T = np.asarray(cells[name]["T"])

@@ -65,7 +65,12 @@ class LearnTFigure:
         axes.set(yscale="log", xlim=(0, STEPS), ylim=(LOWEST, HIGHEST))
         axes.grid(True, lw=0.6)
         self.kept = [axes.plot([], [], color=c, lw=1.5)[0] for c in _KEPT]
-        self.kept_names = [axes.text(0, 1, "", color=c, fontsize=8) for c in _KEPT]
+        # A list in the corner that the courses leave empty: at their ends they would overlap.
+        self.kept_names = [
+            axes.text(0.98, 0.06 + 0.08 * row, "", color=c, fontsize=8, ha="right",
+                      transform=axes.transAxes)
+            for row, c in enumerate(_KEPT)
+        ]  # fmt: skip
         (self.path,) = axes.plot([], [], color=BLUE, lw=2)
         (self.target,) = axes.plot([], [], color=GREEN, lw=1, ls=":")
         (self.start,) = axes.plot([], [], color=BLUE, marker="o", ms=8)
@@ -109,8 +114,6 @@ class LearnTFigure:
         for line, text, (name, path) in zip(self.kept, self.kept_names, shown, strict=False):
             line.set_data(np.arange(len(path)), path)
             text.set_text(name)
-            if len(path):
-                text.set_position((STEPS * 0.62, path[-1] * 1.15))
 
     def write(self, text: str) -> None:
         """The readout."""

@@ -15,7 +15,7 @@ FIXED = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 
 
 def preset(protocol: Protocol, cost: str) -> Preset:
-    """T learned with 1 and 5 shots; 5 shots with T held at each of six values."""
+    """T learned with 1 and 5 shots; 5 shots with T held at each of six powers of ten."""
     cells = {f"T learned, {shots}-shot": partial(_learned, shots, protocol) for shots in SHOTS}
     cells |= {f"T = {T:g}, 5-shot": partial(_fixed, T, protocol) for T in FIXED}
     return Preset((protocol.data,), cost, protocol.described(), cells)

@@ -27,6 +27,7 @@ def below_none(claim: str, cells: Cells, one: str, others: Iterable[str]) -> Fin
 
 
 def _compare(claim: str, cells: Cells, one: str, others: Iterable[str], *, ties: Any) -> Finding:
+    others = list(others)
     if "mean" not in cells.get(one, {}):
         return Finding(claim, "undecided", f"{one} has no number")
     mean, ci = cells[one]["mean"], cells[one]["ci95"]
@@ -39,6 +40,9 @@ def _compare(claim: str, cells: Cells, one: str, others: Iterable[str], *, ties:
     ours = f"{one} {mean:.1f} ± {ci:.1f}"
     if ahead:
         return Finding(claim, "does not hold", f"{ours}; above it: {listed(ahead)}")
+    absent = [name for name in others if name not in cells]
+    if absent:
+        return Finding(claim, "undecided", f"{ours}; no numbers yet for {', '.join(absent)}")
     if level:
         return Finding(claim, ties, f"{ours}; not told apart from it: {listed(level)}")
     return Finding(claim, "holds", f"{ours}; all others lie below it")

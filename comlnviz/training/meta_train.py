@@ -225,7 +225,7 @@ def _step(
         if at_once is None
         else jax.lax.map(grad, batch, batch_size=None if at_once == 1 else at_once)
     )
-    bad = ~(jnp.isfinite(losses) & jax.vmap(all_finite)(grads))
+    bad = ~(jnp.isfinite(losses) & jax.vmap(all_finite, axis_size=len(losses))(grads))
     mean = jax.tree.map(lambda g: jnp.mean(g, axis=0), eqx.filter(grads, eqx.is_inexact_array))
     params = eqx.filter(state.meta, eqx.is_inexact_array)
     updates, memory = optimizer.update(mean, state.optimizer, params)

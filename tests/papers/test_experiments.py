@@ -95,6 +95,10 @@ def test_claims_are_decided_by_intervals():
     assert verdict(below_none, "a", "b", "c") == "holds"
     assert verdict(below_none, "a", "d") == "does not hold"
     assert verdict(above_all, "missing", "a") == "undecided"
+    assert verdict(above_all, "a", "b", "missing") == "undecided"
+    assert verdict(below_none, "a", "d", "missing") == "does not hold"
+    cells["diverged"] = {"failed": "not finite"}
+    assert verdict(above_all, "a", "b", "diverged") == "holds"
     assert "d 53.0" in above_all("claim", cells, "a", ["d"]).why
 
 

@@ -15,8 +15,8 @@ import optax
 import pytest
 
 from comlnviz.algorithms import COMLN, ProtoNet
-from comlnviz.data import load
-from comlnviz.models import MLP
+from comlnviz.data import Dataset, load
+from comlnviz.models import MLP, Identity
 from comlnviz.tasks import FewShot
 from comlnviz.training import TrainingError, evaluate, meta_train, sgd_nesterov
 from comlnviz.training.meta_train import _CHUNK
@@ -24,6 +24,8 @@ from comlnviz.training.meta_train import _CHUNK
 ENCODER = MLP(64, (8,), jnp.tanh)
 TASKS = FewShot(load("digits"), 3, 1, 3)
 OTHERS = FewShot(load("digits", split="test"), 3, 1, 3)
+DIGITS = load("digits")
+EMBEDDED = Dataset(DIGITS.images.reshape(5, -1, 64).astype(np.float32), DIGITS.names)
 PROTO = ProtoNet(ENCODER, 3)
 KEY = jax.random.key(11)
 ADAM = optax.adam(0.01)
@@ -265,3 +267,14 @@ def test_a_bar_shows_loss_accuracy_T_and_tasks_a_second(capsys):
     shown = capsys.readouterr().err
     for word in ("4/4", "loss=", "score=", "T=0.", "tasks/s="):
         assert word in shown
+
+
+def test_a_method_with_nothing_to_learn_is_judged_all_the_same():
+    run = meta_train(
+        ProtoNet(Identity(64), 3),
+        FewShot(EMBEDDED, 3, 1, 3),
+        num_steps=2,
+        tasks_at_once=1,
+        **SETTINGS,
+    )
+    assert np.isfinite(run.history["loss"]).all() and len(run.history["loss"]) == 2

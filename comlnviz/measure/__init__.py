@@ -1,0 +1,7 @@
+"""Memory and run time of a meta-gradient on the device at hand."""
+
+from .measurement import Measurement, measure
+from .methods import METHODS, Method
+from .problem import Problem
+
+__all__ = ["METHODS", "Measurement", "Method", "Problem", "measure"]

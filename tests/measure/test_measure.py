@@ -1,0 +1,134 @@
+"""What a meta-gradient costs: that it is measured, and grows as the formulas say."""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from comlnviz.measure import METHODS, Problem, measure
+from comlnviz.measure.apart import measure_apart
+from comlnviz.measure.curves import load, slope, sweep
+
+SMALL = Problem(ways=3, shots=2, queries=2, d=16)
+
+
+@pytest.fixture(autouse=True)
+def _as_a_user_runs_it():
+    """In 32 bits and with NumPy's ranks: the measured code asks for its own precision."""
+    with jax.enable_x64(False):
+        yield
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_weighed_timed_and_finite(method):
+    found = measure(method, 12, SMALL, repeats=2)
+    assert found.status == "ok", found.why
+    assert found.seconds > 0 and found.spread[0] <= found.seconds <= found.spread[1]
+    assert found.temporary_bytes > 0 and found.argument_bytes > 0
+    assert found.parameters >= 3 * 16
+    if METHODS[method].steps:
+        assert found.solver_steps == 12
+    json.dumps(dataclasses.asdict(found))
+
+
+@pytest.mark.parametrize(
+    "method", [m for m, how in METHODS.items() if how.exact and not m.startswith("MAML")]
+)
+def test_exact_methods_of_the_head_agree_on_the_gradient(method):
+    """In 64 bits: flows among each other to the solver's tolerance, descents to rounding."""
+    problem = dataclasses.replace(SMALL, dtype="float64")
+    with jax.enable_x64(True):
+        task = problem.task()
+
+        def gradient(name):
+            algorithm = METHODS[name].make(problem, 40)
+            return algorithm.meta_grad(algorithm.init(jax.random.key(0)), task)[1].W0
+
+        reference = gradient("ANIL" if METHODS[method].steps else "COMLN, forward")
+        np.testing.assert_allclose(gradient(method), reference, rtol=1e-4, atol=1e-7)
+
+
+def grows(method, values, name, *, length=10, **fixed):
+    """The power of `name` with which the temporary memory grows, by compiling alone."""
+    sizes = []
+    for value in values:
+        problem = SMALL if name == "length" else dataclasses.replace(SMALL, **{name: value})
+        problem = dataclasses.replace(problem, **fixed)
+        steps = value if name == "length" else length
+        sizes.append(measure(method, steps, problem, repeats=0).temporary_bytes)
+    return slope(values, sizes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "method, power", [("MAML", 1), ("ANIL", 1), ("COMLN, forward", 0), ("COMLN, Gram", 0),
+                      ("iMAML", 0), ("A-MAML", 0)]
+)  # fmt: skip
+def test_memory_grows_with_the_length_as_table_1_says(method, power):
+    assert grows(method, (1000, 4000), "length") == pytest.approx(power, abs=0.05)
+
+
+@pytest.mark.slow
+def test_checkpoints_bring_the_growth_down_to_a_root():
+    assert 0.3 < grows("MAML, every √n", (1000, 16_000), "length") < 0.6
+    assert grows("MAML, recursive", (1000, 16_000), "length") < 0.25
+
+
+@pytest.mark.slow
+def test_memory_grows_with_the_square_of_the_features_when_they_are_carried_plainly():
+    assert grows("naive forward sensitivity", (64, 128), "d") == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.slow
+def test_JAX_keeps_less_of_a_linear_head_than_table_1_says():
+    """The Hessian of a linear head depends on W through M·N logits; only those are kept a step."""
+    assert grows("ANIL", (64, 128), "d", length=2000) == pytest.approx(0, abs=0.1)
+    assert grows("ANIL", (10, 20), "shots", length=2000) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.slow
+def test_sensitivities_grow_with_the_cube_of_the_examples_and_not_with_the_features():
+    many = dict(ways=2, d=8)
+    assert grows("COMLN, forward", (10, 20), "shots", **many) == pytest.approx(3, abs=0.3)
+    assert grows("COMLN, Gram", (10, 20), "shots", **many) < 2.1  # the Gram matrix is M²
+    # What grows with d are copies of the features, not their sensitivities.
+    assert grows("COMLN, forward", (16, 64), "d", shots=10) < 0.3
+
+
+def test_what_is_too_large_is_not_run_and_says_how_large():
+    found = measure("ANIL", 100_000, SMALL, memory_limit=1e6)
+    assert found.status == "out of memory" and found.seconds is None
+    assert found.why.startswith("It needs 0.0") and "0.001 GB are allowed" in found.why
+
+
+@pytest.mark.slow
+def test_a_child_that_is_too_slow_is_out_of_time():
+    found = measure_apart("ANIL", 10, SMALL, timeout=0.5)
+    assert found.status == "out of time" and "0.5 s" in found.why
+
+
+@pytest.mark.slow
+def test_a_sweep_stops_at_what_is_too_much_and_goes_on_where_it_was(tmp_path):
+    said = []
+    settings = dict(memory_limit=100e3, timeout=100.0, repeats=1, say=said.append)
+    how = dict(methods=["ANIL"], lengths=(10, 1000, 10_000), **settings)
+    path = sweep(tmp_path, SMALL, **how)
+    points = load(path)
+    assert [(p.length, p.status) for p in points] == [(10, "ok"), (1000, "out of memory")]
+    said.clear()
+    sweep(tmp_path, SMALL, **how)
+    assert load(path) == points and not any("10 steps" in line for line in said)
+    assert json.loads(path.read_text())["device"]
+
+
+def test_what_there_is_not_is_a_sentence():
+    with pytest.raises(ValueError, match="no method 'MAMMAL': choose from MAML"):
+        measure("MAMMAL", 1, SMALL)
+    with pytest.raises(ValueError, match="got 0 and 5"):
+        measure("MAML", 0, SMALL)
+    with pytest.raises(ValueError, match="choose from features, conv-4, resnet-12"):
+        Problem(backbone="vgg")
+    with pytest.raises(ValueError, match="shots must be at least 1; got 0"):
+        Problem(shots=0)
