@@ -24,7 +24,8 @@ lab: install
 	$(BIN)/comlnviz lab notebooks
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not notebook"
+	$(BIN)/python -m pytest -m "browser or notebook"
 
 # make check      formatting, lint and types
 check: install

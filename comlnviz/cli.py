@@ -1,4 +1,4 @@
-"""The command line: ``comlnviz lab | run | reproduce | data | doctor``."""
+"""The command line: ``comlnviz lab | run | reproduce | bench | data | doctor``."""
 
 import argparse
 import importlib.util
@@ -71,6 +71,23 @@ def _parser() -> argparse.ArgumentParser:
     reproduce.add_argument("--out", metavar="DIR", type=Path, default=Path("results"),
                            help="where the results go (default: %(default)s)")  # fmt: skip
     reproduce.set_defaults(command=_reproduce)
+
+    bench = commands.add_parser("bench", help="measure what a meta-gradient costs on this machine")
+    bench.add_argument("what", choices=("curves",), help="memory and run time against the length")
+    bench.add_argument("--backbone", default="features", help="features, conv-4 or resnet-12")
+    bench.add_argument("--shots", metavar="N", type=int, default=1, help="examples a class")
+    bench.add_argument("--d", metavar="N", type=int, default=1600, help="size of the features")
+    bench.add_argument("--methods", metavar="NAME", nargs="+", help="some only, by name")
+    bench.add_argument("--longest", metavar="STEPS", type=float, default=1e8,
+                       help="powers of ten up to it (default: %(default)g)")  # fmt: skip
+    bench.add_argument("--memory", metavar="GB", type=float, default=8.0,
+                       help="what needs more is not run (default: %(default)g)")  # fmt: skip
+    bench.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=120,
+                       help="for one measurement (default: %(default)s)")  # fmt: skip
+    bench.add_argument("--repeats", metavar="N", type=int, default=5, help="timed calls")
+    bench.add_argument("--out", metavar="DIR", type=Path, default=Path("results/curves"),
+                       help="where the results go (default: %(default)s)")  # fmt: skip
+    bench.set_defaults(command=_bench)
 
     data = commands.add_parser("data", help="list, download and check datasets")
     actions = data.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -153,6 +170,31 @@ def _reproduce(options: argparse.Namespace) -> int:
     print(path)
     for finding in papers.result(options.identifier, options.preset, options.out).findings:
         print(f"{finding.verdict}: {finding.claim} {finding.why}")
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from .measure import METHODS, Problem
+    from .measure.curves import LENGTHS, sweep
+
+    try:
+        problem = Problem(backbone=options.backbone, shots=options.shots, d=options.d)
+        path = sweep(
+            options.out,
+            problem,
+            methods=options.methods or METHODS,
+            lengths=[length for length in LENGTHS if length <= options.longest],
+            memory_limit=options.memory * 1e9,
+            timeout=options.timeout,
+            repeats=options.repeats,
+            say=lambda sentence: print(sentence, flush=True),
+        )
+    except (ValueError, RuntimeError) as error:
+        raise BookError(str(error)) from None
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on from here.", flush=True)
+        raise
+    print(path)
     return 0
 
 

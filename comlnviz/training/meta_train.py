@@ -243,5 +243,5 @@ def _obituary(failure: dict[str, Any], path: Path | None, saved_at: int | None) 
     return (
         f"meta_train: the meta-loss ({failure['loss']:.4g}) or a gradient was not finite at step "
         f"{failure['step']}, first for the task with key {failure['key'].tolist()}; {kept}. "
-        "Lower the learning rate, or shorten T or the inner steps."
+        "Lower the learning rate, shorten T or the inner steps, or normalize the features."
     )

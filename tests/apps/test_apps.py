@@ -323,6 +323,7 @@ print(bytes_after - bytes_before)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(660)
 def test_memory_is_flat_over_200_reruns_of_a_cell():
     # In a process of its own: the heap of one that has run hundreds of tests wanders by megabytes.
     child = subprocess.run(

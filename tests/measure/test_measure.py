@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from comlnviz.cli import main
 from comlnviz.measure import METHODS, Problem, measure
 from comlnviz.measure.apart import measure_apart
 from comlnviz.measure.curves import load, slope, sweep
@@ -121,6 +122,18 @@ def test_a_sweep_stops_at_what_is_too_much_and_goes_on_where_it_was(tmp_path):
     sweep(tmp_path, SMALL, **how)
     assert load(path) == points and not any("10 steps" in line for line in said)
     assert json.loads(path.read_text())["device"]
+
+
+@pytest.mark.slow
+def test_a_sweep_from_the_command_line(tmp_path, capsys):
+    words = ["bench", "curves", "--methods", "COMLN, Gram", "--longest", "1", "--d", "8"]
+    assert main([*words, "--repeats", "1", "--out", str(tmp_path)]) == 0
+    (point,) = load(next(tmp_path.glob("*.json")))
+    assert (point.method, point.length, point.status) == ("COMLN, Gram", 1, "ok")
+    assert main([*words, "--shots", "0"]) == 2
+    assert main(["bench", "curves", "--methods", "MAMMAL"]) == 2
+    said = capsys.readouterr().err
+    assert "shots must be at least 1; got 0" in said and "no method 'MAMMAL'" in said
 
 
 def test_what_there_is_not_is_a_sentence():
