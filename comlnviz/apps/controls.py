@@ -5,10 +5,12 @@ from typing import Any
 import ipywidgets as widgets
 
 
-def log_slider(label: str, low: float, high: float, value: float, tooltip: str) -> Any:
+def log_slider(
+    label: str, low: float, high: float, value: float, tooltip: str, step: float = 0.02
+) -> Any:
     """A slider over powers of ten; `low` and `high` are exponents."""
     return widgets.FloatLogSlider(
-        value=value, base=10, min=low, max=high, step=0.02, **_common(label, tooltip)
+        value=value, base=10, min=low, max=high, step=step, **_common(label, tooltip)
     )
 
 

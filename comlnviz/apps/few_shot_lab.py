@@ -36,7 +36,9 @@ class FewShotLab(AbstractApp):
             "method": choice(
                 "learner", tuple(lab.METHODS), "COMLN", "Which trained learner adapts"
             ),
-            "T": log_slider("T", -2, 3, 0.1, "How long it adapts, in units of time: 0.01–1000"),
+            "T": log_slider(
+                "T", -2, 3, 0.1, "How long it adapts, in units of time: 0.01–1000", 0.05
+            ),
             "shots": steps("shots", (1, 2, 5), 1, "Labelled examples a class: 1, 2 or 5"),
             "seed": number("episode", 0, 999, 0, "Which episode: 0–999"),
             "query": whole(

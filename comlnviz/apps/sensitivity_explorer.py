@@ -27,7 +27,9 @@ class SensitivityExplorer(AbstractApp):
 
     def _make_controls(self) -> dict[str, Any]:
         return {
-            "t": log_slider("t", -2, 3, 1.0, "Time at which to look, in units of time: 0.01–1000"),
+            "t": log_slider(
+                "t", -2, 3, 1.0, "Time at which to look, in units of time: 0.01–1000", 0.05
+            ),
             "seed": number("task", 0, 999, 0, "Which 3-way 2-shot task of digits: 0–999"),
             "M": whole("M", 1, 100, 25, "Training examples, for the sizes: 1–100"),
             "N": whole("N", 2, 20, 5, "Classes, for the sizes: 2–20"),

@@ -18,7 +18,7 @@ from ..tasks import FewShot, Task
 from .precision import in_float32
 
 WAYS, QUERIES, SIDE = 5, 5, 28  # queries of each class
-TIMES = np.geomspace(0.01, 1000.0, 61)
+TIMES = np.geomspace(0.01, 1000.0, 101)
 ENCODER = Conv4((SIDE, SIDE, 1), 32, "running", patches=True)
 METHODS: dict[str, AbstractHeadAlgorithm] = {
     "COMLN": COMLN(ENCODER, WAYS),

@@ -20,7 +20,7 @@ from .landscapes import embed_digits
 from .precision import in_float64
 
 WAYS, SHOTS, SIZE = 3, 2, 8  # few enough that every entry can be seen: M = 6, N = 3, d = 8
-TIMES = np.concatenate([[0.0], np.geomspace(0.01, 1000.0, 100)])
+TIMES = np.concatenate([[0.0], np.geomspace(0.01, 1000.0, 101)])
 _TOLERANCE = 1e-8
 
 

@@ -63,7 +63,7 @@ window.lab = (() => {
       return !!found && document.activeElement === found.handle;
     },
 
-    figures: () => [...panel.node.querySelectorAll('canvas[role="img"]')],
+    figures: () => [...panel.node.querySelectorAll('canvas[role="img"]')].filter((c) => !c.closest('.comlnviz-pads')),
 
     pixels(which) {
       const figures = this.figures();
