@@ -50,7 +50,7 @@ window.lab = (() => {
 
     sliders() {
       return [...panel.node.querySelectorAll('.noUi-handle[role="slider"]')].flatMap((handle) => {
-        const box = handle.closest(".jupyter-widgets");
+        const box = handle.closest(".widget-inline-hbox");
         const label = box?.querySelector(".widget-label")?.innerText ?? "";
         return handle.getBoundingClientRect().width ? [{ label, handle }] : [];
       });
