@@ -7,7 +7,7 @@ import numpy as np
 from ..studies.backward_instability import Record
 from ..studies.meta_gradients import METHODS
 from .landscape import AbstractLandscapeFigure
-from .style import COLOURS, animate, apply_theme, label_axes, theme
+from .style import COLOURS, animate, apply_theme, feed, label_axes, theme
 
 NAMES = {
     "Backsolve": "solve backward",
@@ -56,9 +56,11 @@ class InstabilityFigure(AbstractLandscapeFigure):
         (self.distance,) = axes.plot([], [], color=COLOURS["backward"], lw=2)
         (self.predicted,) = axes.plot([], [], lw=1.3, ls="--")
         (self.now,) = axes.plot([], [], color=COLOURS["backward"], marker="o", ms=8)
-        self.growth_note = axes.text(
-            0.98, 1.02, "", transform=axes.transAxes, ha="right", fontsize=8
-        )
+        above: dict[str, Any] = dict(transform=axes.transAxes, fontsize=8, y=1.02)
+        words = "dashed: tolerance × exp ∫μ dt,  largest μ = "
+        # Apart from its number, which moves: a text costs what it is long.
+        self.growth_words = axes.text(0.88, s=words, ha="right", **above)
+        self.growth_note = axes.text(0.88, s="", **above)
         animate(self.distance, self.predicted, self.now, self.growth_note)
 
     def _make_bars(self) -> None:
@@ -92,7 +94,8 @@ class InstabilityFigure(AbstractLandscapeFigure):
         """Light or dark."""
         apply_theme(self.figure, dark, (self.levels, self.predicted))
         ink = theme(dark)["ink"]
-        for text in (*self.readout, self.growth_note, self.bars_note, *self.values):
+        notes = (self.growth_words, self.growth_note, self.bars_note)
+        for text in (*self.readout, *notes, *self.values):
             text.set_color(ink)
         self.start.set_markeredgecolor(ink)
 
@@ -103,36 +106,34 @@ class InstabilityFigure(AbstractLandscapeFigure):
         back = round(min(2.0 - progress, 1.0) * last)  # the index the way back has come down to
         returning = progress > 1.0
         clip = lambda xy: np.clip(xy, -_GONE, _GONE)
-        self.forward.set_data(*clip(record.forward_xy[: there + 1]).T)
-        self.backward.set_data(*(clip(record.backward_xy[back:]).T if returning else ([], [])))
-        self.start.set_data(*record.forward_xy[:1].T)
+        feed(self.forward, *clip(record.forward_xy[: there + 1]).T)
+        feed(self.backward, *(clip(record.backward_xy[back:]).T if returning else ([], [])))
+        feed(self.start, *record.forward_xy[:1].T)
         head = record.forward_xy[there : there + 1] if not returning else np.empty((0, 2))
-        self.head_forward.set_data(*head.T)
+        feed(self.head_forward, *head.T)
         seen = np.flatnonzero(np.isfinite(record.backward_xy[:, 0]))
         at = max(back, seen[0] if len(seen) else last)
         head = clip(record.backward_xy[at : at + 1]) if returning else np.empty((0, 2))
-        self.head_backward.set_data(*head.T)
+        feed(self.head_backward, *head.T)
         share = np.linspace(0, 1, last + 1)
         fit = lambda d: np.clip(d, _LOWEST, _HIGHEST * 10)
         shown = np.where(record.distance > 0, fit(record.distance), np.nan)
         if returning:
-            self.distance.set_data(share[back:], shown[back:])
-            self.now.set_data(share[at : at + 1], shown[at : at + 1])
+            feed(self.distance, share[back:], shown[back:])
+            feed(self.now, share[at : at + 1], shown[at : at + 1])
         else:
-            self.distance.set_data([], [])
-            self.now.set_data([], [])
-        self.predicted.set_data(share, fit(record.predicted))
-        self.growth_note.set_text(
-            f"dashed: tolerance × exp ∫μ dt,  largest μ = {record.largest_curvature:.2g}"
-        )
+            feed(self.distance, [], [])
+            feed(self.now, [], [])
+        feed(self.predicted, share, fit(record.predicted))
+        self.growth_note.set_text(f"{record.largest_curvature:.2g}")
 
     def show_stored(self, record: Record, count: int) -> None:
         """The states that `count` stored states keep, as dots on the way; none for 0."""
         if not count:
-            self.stored.set_data([], [])
+            feed(self.stored, [], [])
             return
         share, at = np.linspace(0, 1, len(record.t)), np.linspace(0, 1, count)
-        self.stored.set_data(*(np.interp(at, share, xy) for xy in record.forward_xy.T))
+        feed(self.stored, *(np.interp(at, share, xy) for xy in record.forward_xy.T))
 
     def show_panel(self, bars: bool) -> None:
         """The remedies' bars, or the reader's points."""
@@ -158,5 +159,5 @@ class InstabilityFigure(AbstractLandscapeFigure):
 
     def show_returns(self, points: list[tuple[float, float]], present: tuple[float, float]) -> None:
         """The reader's points (T, relative distance at t = 0), and the present one."""
-        self.kept.set_data([p[0] for p in points], [p[1] for p in points])
-        self.present.set_data([present[0]], [present[1]])
+        feed(self.kept, [p[0] for p in points], [p[1] for p in points])
+        feed(self.present, [present[0]], [present[1]])

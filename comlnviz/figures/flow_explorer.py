@@ -7,7 +7,7 @@ from matplotlib.text import Text
 
 from ..studies.descent_and_flow import Record
 from .landscape import AbstractLandscapeFigure
-from .style import COLOURS, GREEN, VERMILLION, animate, apply_theme, label_axes
+from .style import COLOURS, GREEN, VERMILLION, animate, apply_theme, feed, label_axes
 
 PICTURES = (5, 9)  # of query images: a row a class
 _MOST_DOTS = 200
@@ -118,25 +118,25 @@ class FlowFigure(AbstractLandscapeFigure):
     def show_answers(self, names: list[str], right: np.ndarray) -> None:
         """Frame each picture green or vermillion; write the answer where it is wrong."""
         for line, which in ((self.right, right), (self.wrong, ~right)):
-            line.set_data(*self.boxes[which].reshape(-1, 2).T)
+            feed(line, *self.boxes[which].reshape(-1, 2).T)
         for text, name, r in zip(self.said, names, right, strict=True):
             text.set_text("" if r else name)
 
     def show(self, record: Record, start: tuple, top_loss: float, T: float) -> None:
         """Draw a record."""
-        self.flow.set_data(*record.flow_xy.T)
-        self.descent.set_data(*record.descent_xy.T)
+        feed(self.flow, *record.flow_xy.T)
+        feed(self.descent, *record.descent_xy.T)
         count = int(record.steps_done) + 1
-        self.steps.set_data(*record.steps_xy[:count].T)
+        feed(self.steps, *record.steps_xy[:count].T)
         self.steps.set_marker("s" if count <= _MOST_DOTS else "")
-        self.start.set_data([start[0]], [start[1]])
-        self.loss_flow.set_data(record.flow_t[1:], record.flow_loss[1:])
-        self.loss_descent.set_data(record.descent_t[1:], record.descent_loss[1:])
-        self.query_loss.set_data(record.flow_t[1:], record.query_loss[1:])
+        feed(self.start, [start[0]], [start[1]])
+        feed(self.loss_flow, record.flow_t[1:], record.flow_loss[1:])
+        feed(self.loss_descent, record.descent_t[1:], record.descent_loss[1:])
+        feed(self.query_loss, record.flow_t[1:], record.query_loss[1:])
         few_shot = np.isfinite(record.query_accuracy[-1])
         # Accuracy shares the axis: its 1 is the top of the plot.
-        self.accuracy.set_data(record.flow_t[1:], record.query_accuracy[1:] * top_loss)
-        self.now.set_data([T, T], [0, top_loss])
+        feed(self.accuracy, record.flow_t[1:], record.query_accuracy[1:] * top_loss)
+        feed(self.now, [T, T], [0, top_loss])
         loss, accuracy = record.query_loss[-1], record.query_accuracy[-1]
         kind, right = (
             ("query", f"accuracy {100 * accuracy:.0f}% (dotted)")
@@ -150,13 +150,13 @@ class FlowFigure(AbstractLandscapeFigure):
         if self.curves.get_ylim()[1] != top_loss:
             self.curves.set_ylim(0, top_loss)
         work = np.nan if record.evaluations is None else float(record.evaluations)
-        self.present.set_data([work], [float(record.error)])
+        feed(self.present, [work], [float(record.error)])
 
     def show_kept(self, points: list[tuple[float, float, str]]) -> None:
         """The reader's own work-and-error points: (evaluations, error, solver)."""
         for text in self.kept_labels:
             text.remove()
-        self.kept.set_data([p[0] for p in points], [p[1] for p in points])
+        feed(self.kept, [p[0] for p in points], [p[1] for p in points])
         self.kept_labels = [
             self.work.text(x * 1.15, y, name, fontsize=7, va="center", color=COLOURS["solver"])
             for x, y, name in points

@@ -14,6 +14,7 @@ from .style import (
     VERMILLION,
     animate,
     apply_theme,
+    feed,
     label_axes,
     new_figure,
     theme,
@@ -124,7 +125,7 @@ class LabFigure:
         """Nothing is said yet."""
         self.bars.set_data(np.zeros((WAYS * (_CELL + _BAR), _MOST * _CELL, 4)))
         for line in (self.wrong, self.chosen, self.now, self.own, *self.lines):
-            line.set_data([], [])
+            feed(line, [], [])
         self.heading.set_text("")
         self._show_confusion(None)
         self.write("")
@@ -137,13 +138,13 @@ class LabFigure:
         truth = np.repeat(np.arange(WAYS), QUERIES) if known else None
         guess = said.argmax(axis=1)
         wrong = np.flatnonzero(guess != truth) if known else []
-        self.wrong.set_data(*self.frames[wrong].reshape(-1, 2).T)
-        self.chosen.set_data(*self.frames[query].T)
+        feed(self.wrong, *self.frames[wrong].reshape(-1, 2).T)
+        feed(self.chosen, *self.frames[query].T)
         courses = np.asarray(answers.probabilities)[:, query].T
         for line, course in zip(self.lines, courses, strict=True):
-            line.set_data(TIMES, course)
-        self.now.set_data([TIMES[at]] * 2, [0, 1])
-        self.own.set_data([float(answers.T)] * 2, [0, 1])
+            feed(line, TIMES, course)
+        feed(self.now, [TIMES[at]] * 2, [0, 1])
+        feed(self.own, [float(answers.T)] * 2, [0, 1])
         which = "dotted query" if known else "your query"
         best = _NAMES[int(guess[query])]
         self.heading.set_text(f"{which}: {best}, {said[query].max():.0%}")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .contours import level_lines
-from .style import COLOURS, animate, label_axes, new_figure
+from .style import COLOURS, animate, feed, label_axes, new_figure
 
 _ROWS, _COLUMNS = (0.047, 0.012), (0.012, 0.165, 0.335, 0.49)  # of the readout, in the figure
 
@@ -86,6 +86,6 @@ class AbstractLandscapeFigure(ABC):
 
     def show_landscape(self, x: np.ndarray, y: np.ndarray, z: np.ndarray, names: tuple) -> None:
         """Draw the level sets; `names` are the axis labels."""
-        self.levels.set_data(*level_lines(x, y, z).T)
+        feed(self.levels, *level_lines(x, y, z).T)
         if (self.plane.get_xlabel(), self.plane.get_ylabel()) != names:
             self.plane.set(xlabel=names[0], ylabel=names[1])

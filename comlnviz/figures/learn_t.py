@@ -5,7 +5,18 @@ from typing import Any, final
 import numpy as np
 
 from ..studies.learn_t import HIGHEST, LOWEST, TASKS, TIMES, Curves
-from .style import BLUE, GREEN, ORANGE, PURPLE, SKY, animate, apply_theme, label_axes, new_figure
+from .style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    animate,
+    apply_theme,
+    feed,
+    label_axes,
+    new_figure,
+)
 from .style import theme as colours_of
 
 STEPS = 300
@@ -98,21 +109,21 @@ class LearnTFigure:
         for axes, values in rows.items():
             mean = pick(values)
             lines = np.concatenate([values, gap], axis=1) if task is None else gap
-            self.each[axes].set_data((times if task is None else gap).ravel(), lines.ravel())
-            self.means[axes].set_data(TIMES, mean)
-            self.here[axes].set_data([T], [np.interp(np.log(T), np.log(TIMES), mean)])
-        self.support.set_data(TIMES, pick(np.asarray(curves.support_loss)))
+            feed(self.each[axes], (times if task is None else gap).ravel(), lines.ravel())
+            feed(self.means[axes], TIMES, mean)
+            feed(self.here[axes], [T], [np.interp(np.log(T), np.log(TIMES), mean)])
+        feed(self.support, TIMES, pick(np.asarray(curves.support_loss)))
         lowest = np.interp(np.log(least), np.log(TIMES), pick(rows[self.loss]))
-        self.least.set_data([least], [lowest + 0.09])
-        self.path.set_data(np.arange(len(path)), path)
-        self.target.set_data([0, STEPS], [least, least])
-        self.start.set_data([0], path[:1])
+        feed(self.least, [least], [lowest + 0.09])
+        feed(self.path, np.arange(len(path)), path)
+        feed(self.target, [0, STEPS], [least, least])
+        feed(self.start, [0], path[:1])
 
     def show_kept(self, kept: list[tuple[str, np.ndarray]]) -> None:
         """The reader's kept courses of T, each with its name."""
         shown: list[Any] = [*kept[-len(_KEPT) :], *[("", np.empty(0))] * len(_KEPT)]
         for line, text, (name, path) in zip(self.kept, self.kept_names, shown, strict=False):
-            line.set_data(np.arange(len(path)), path)
+            feed(line, np.arange(len(path)), path)
             text.set_text(name)
 
     def write(self, text: str) -> None:

@@ -6,6 +6,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ..inner import gradient_flow
@@ -62,8 +63,9 @@ def study(
     Source: COMLN (Deleu et al. 2022), Section 3.2 and Figure 2.
     """
     land, _ = landscape(problem, condition=condition, shots=shots, seed=seed)
-    land = jax.tree.map(lambda x: jnp.asarray(x, dtype), land)
-    traced = tuple(jnp.asarray(x, dtype) for x in (T, tolerance, step))
+    # By NumPy: as JAX arrays each would be a computation of its own.
+    land = jax.tree.map(lambda x: np.asarray(x, dtype), land)
+    traced = tuple(np.asarray(x, dtype) for x in (T, tolerance, step))
     return _compute(land, traced, get_solver(solver))
 
 

@@ -6,6 +6,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
@@ -71,8 +72,9 @@ def study(
     - `start`: coordinates in the landscape's plane.
     """
     land, _ = landscape(problem, condition=condition, shots=shots, seed=seed)
-    # Arrays are traced: a slider over them compiles nothing. A Python number would be a constant.
-    traced = (jnp.asarray(start), *(jnp.asarray(x) for x in (T, alpha, tolerance, step)))
+    # Arrays are traced: a slider over them compiles nothing. A Python number would be a constant,
+    # and a JAX array made of it a computation of its own.
+    traced = tuple(np.asarray(x, float) for x in (start, T, alpha, tolerance, step))
     return _compute(land, traced, get_solver(solver))
 
 
