@@ -5,9 +5,12 @@ from typing import Any
 
 import diffrax
 import equinox as eqx
+import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from . import runge_kutta
 
 _BY_NAME = {
     cls.__name__.lower(): cls
@@ -170,15 +173,66 @@ class Integrator(eqx.Module):
             # Diffrax marks times that were not reached by inf, which would stretch every axis.
             path = jax.tree.map(lambda y: jnp.where(jnp.isinf(y), jnp.nan, y), sol.ys[1])
         ok = (sol.result == diffrax.RESULTS.successful) & all_finite(final)
-        steps = sol.stats["num_steps"]
-        stats = {
-            "num_steps": steps,
-            "num_accepted_steps": sol.stats["num_accepted_steps"],
-            "num_rejected_steps": sol.stats["num_rejected_steps"],
-            "num_gradient_evaluations": self.evaluations(jnp.asarray(steps)),
-            "final_time": sol.ts[0][-1],
+        counts = (jnp.asarray(sol.stats[f"num_{which}"]) for which in ("accepted_steps", "steps"))
+        return Integration(final, path, self._stats(*counts, sol.ts[0][-1]), ok)
+
+    @property
+    def explicit(self) -> bool:
+        """Whether `walk` and `step` write the solver's stages out (see `runge_kutta`)."""
+        return runge_kutta.is_explicit(self.solver)
+
+    def walk(
+        self,
+        field: Callable[[PyTree, Any], PyTree],
+        y0: PyTree,
+        args: Any,
+        T: Float[Array, ""],
+        note: Callable[[PyTree, StepState, Int[Array, ""]], PyTree] = lambda notes, state, n: notes,
+        notes: PyTree = None,
+    ) -> tuple[Integration, PyTree]:
+        """Integrate as `solve` does, step by step, taking notes.
+
+        **Arguments:**
+
+        - `note`: (notes, state, n) → notes, after every attempt: if `state.accepted`, the n-th
+          accepted step has just led to `state`; otherwise n, t and y are what they were.
+        - `notes`: those to begin with.
+
+        Reverse mode does not go through the loop.
+        """
+
+        def going(state, tried):
+            return ~state.done & state.ok & (tried < self.max_steps)
+
+        # Tasks of a batch go on as long as one of them does; the others rest. Left to `vmap`, the
+        # loop would copy all notes at every step.
+        def body(carry):
+            state, n, tried, notes = carry
+            now = going(state, tried)
+            new = self.step(field, state, args, T)
+            state = jax.tree.map(lambda a, b: jnp.where(now, a, b), new, state)
+            state = eqx.tree_at(lambda s: s.accepted, state, state.accepted & now)
+            n, tried = n + state.accepted, tried + now
+            return state, n, tried, note(notes, state, n)
+
+        zero = jnp.zeros((), int)
+        start = (self.init(field, y0, args, T), zero, zero, notes)
+        state, n, tried, notes = jax.lax.while_loop(
+            lambda carry: eqxi.unvmap_any(going(carry[0], carry[2])), body, start
+        )
+        ok = state.done & state.ok & all_finite(state.y)
+        return Integration(state.y, None, self._stats(n, tried, state.t), ok), notes
+
+    def _stats(
+        self, accepted: Int[Array, ""], tried: Int[Array, ""], t: Float[Array, ""]
+    ) -> dict[str, Any]:
+        return {
+            "num_steps": tried,
+            "num_accepted_steps": accepted,
+            "num_rejected_steps": tried - accepted,
+            "num_gradient_evaluations": self.evaluations(tried),
+            "final_time": t,
         }
-        return Integration(final, path, stats, ok)
 
     def evaluations(self, steps: Int[Array, ""]) -> Int[Array, ""] | None:
         """Evaluations of the vector field: the solver's stages, shared where first = last."""
@@ -204,7 +258,10 @@ class Integrator(eqx.Module):
             term, t0, T, y0, self._first_step, args, solver.func, solver.error_order(term)
         )
         next_t = jnp.minimum(next_t, T)
-        solver_state = solver.init(term, t0, next_t, y0, args)
+        if runge_kutta.is_explicit(solver):
+            solver_state = field(y0, args) if _first_is_last(solver) else None
+        else:
+            solver_state = solver.init(term, t0, next_t, y0, args)
         no = jnp.zeros((), bool)
         almost_T = jax.lax.fori_loop(0, 100, lambda _, x: jnp.nextafter(x, -jnp.inf), T)
         return StepState(t0, y0, no, no, ~no, next_t, almost_T, solver_state, controller_state)
@@ -218,9 +275,16 @@ class Integrator(eqx.Module):
     ) -> StepState:
         """One attempted step: accepted, it moves `t` and `y`; rejected, only the next attempt."""
         term = diffrax.ODETerm(_autonomous(field))
-        y, error, _, solver_state, solved = self._stepper.step(
-            term, state.t, state.next_t, state.y, args, state.solver_state, made_jump=False
-        )
+        solved = diffrax.RESULTS.successful
+        if runge_kutta.is_explicit(self.solver):
+            h = state.next_t - state.t
+            y, error, solver_state = runge_kutta.step(
+                self.solver, field, state.y, args, h, state.solver_state
+            )
+        else:
+            y, error, _, solver_state, solved = self._stepper.step(
+                term, state.t, state.next_t, state.y, args, state.solver_state, made_jump=False
+            )
         # A NaN error is a bad step, to be tried again shorter.
         error = jax.tree.map(lambda e: jnp.where(jnp.isnan(e), jnp.inf, e), error)
         keep, t, next_t, _, controller_state, adapted = self._controller.adapt_step_size(
@@ -252,6 +316,11 @@ class Integrator(eqx.Module):
             choose(solver_state, state.solver_state),
             controller_state,
         )
+
+
+def _first_is_last(solver: Any) -> bool:
+    """Whether a step ends with the evaluation that the next begins with."""
+    return not isinstance(solver, diffrax.Euler) and solver.tableau.fsal
 
 
 def _autonomous(field: Callable[[PyTree, Any], PyTree]) -> Callable:

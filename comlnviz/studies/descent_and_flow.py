@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..descent import Descent
 from ..inner import gradient_flow, linear_flow
-from ..integrator import Integrator, all_finite, get_solver
+from ..integrator import Integrator, get_solver
 from ..models import LinearHead
 from ..objective import Objective
 from .landscapes import Landscape, landscape
@@ -164,29 +164,21 @@ def _walk(land: Landscape, params: Array, T: Array, integrator: Integrator) -> d
         y0, args, rebuild, see = params, land.data, lambda w: w, land.project
         field = lambda w, data: -jax.grad(land.loss)(w, data)
 
-    def going(carry):
-        state, _, _, tried, _ = carry
-        return ~state.done & state.ok & (tried < integrator.max_steps) & all_finite(state.y)
-
-    def body(carry):
-        state, ts, xys, tried, kept = carry
-        state = integrator.step(field, state, args, T)
-        kept = kept + state.accepted
-        return state, ts.at[kept].set(state.t), xys.at[kept].set(see(state.y)), tried + 1, kept
+    def note(notes, state, n):
+        ts, xys = notes
+        return ts.at[n].set(state.t), xys.at[n].set(see(state.y))
 
     ts = jnp.full(integrator.max_steps + 1, jnp.nan).at[0].set(0.0)
     xys = jnp.full((integrator.max_steps + 1, 2), jnp.nan).at[0].set(see(y0))
-    zero = jnp.zeros((), int)
-    start = (integrator.init(field, y0, args, T), ts, xys, zero, zero)
-    state, ts, xys, tried, kept = jax.lax.while_loop(going, body, start)
+    run, (ts, xys) = integrator.walk(field, y0, args, T, note, (ts, xys))
     return {
-        "params": rebuild(state.y),
+        "params": rebuild(run.final),
         "steps_t": ts,
         "steps_xy": xys,
-        "steps_done": kept,
-        "solver_ok": state.done & all_finite(state.y),
-        "end_time": state.t,
-        "evaluations": integrator.evaluations(tried),
+        "steps_done": run.stats["num_accepted_steps"],
+        "solver_ok": run.ok,
+        "end_time": run.stats["final_time"],
+        "evaluations": run.stats["num_gradient_evaluations"],
     }
 
 

@@ -86,6 +86,46 @@ def test_error_falls_with_the_tolerance(adjoint, argument):
     assert errors[2] < 1e-8
 
 
+@pytest.mark.parametrize("solver, step", [("dopri5", None), ("euler", 0.0125), ("heun", 0.0125)])
+@pytest.mark.parametrize("checkpoints", [None, 50])
+def test_gram_adjoint_with_few_states_kept_is_the_same(checkpoints, solver, step):
+    W0, features, labels, V = task(4)
+    tolerance = 1e-8 if step is None else None
+
+    def value(W0, features, T, adjoint):
+        solution = linear_flow(
+            W0, features, labels, T, solver=solver, rtol=tolerance, atol=tolerance, dt0=step,
+            max_steps=300, adjoint=adjoint, throw=False,
+        )  # fmt: skip
+        return reference.test_loss(solution.params, V)
+
+    # A batch whose tasks take up to 242 steps, the last of them cut short; at least 32 are kept.
+    T = jnp.array([0.03, 0.31, 3.02])
+    grads = lambda adjoint: jax.jit(
+        jax.vmap(jax.grad(lambda *a: value(*a, adjoint), argnums=(0, 1, 2)), (None, None, 0))
+    )(W0, features, T)
+    for one, other in zip(grads(GramAdjoint(checkpoints)), grads(GramAdjoint(512)), strict=True):
+        assert error(one, other) < 1e-13
+    # One by one, and through Diffrax's loop, which takes over where a path is asked for.
+    ts = lambda T: T * jnp.ones(1)
+    for i, length in enumerate(T):
+        through_diffrax = jax.grad(
+            lambda W0: reference.test_loss(
+                linear_flow(
+                    W0, features, labels, length, solver=solver, rtol=tolerance, atol=tolerance,
+                    dt0=step, ts=ts(length), max_steps=300,
+                ).params,
+                V,
+            )
+        )(W0)  # fmt: skip
+        assert error(grads(GramAdjoint(checkpoints))[0][i], through_diffrax) < 1e-9
+
+
+def test_gram_adjoint_asks_for_at_least_one_state():
+    with pytest.raises(ValueError, match="checkpoints must be at least 1; got 0"):
+        GramAdjoint(0)
+
+
 @ADJOINTS
 def test_gradients_through_the_path_at_ts(adjoint):
     W0, features, labels, V = task(5)
