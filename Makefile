@@ -25,7 +25,7 @@ lab: install
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not notebook"
-	$(BIN)/python -m pytest -m "browser or notebook"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "browser or notebook"
 
 # make check      formatting, lint and types
 check: install

@@ -27,7 +27,7 @@ jax.monitoring.register_event_duration_secs_listener(_comlnviz_count)
 def test_a_reader_runs_it_moves_sliders_and_drags(lab, path):
     shutil.copy(path, lab.root / path.name)
     lab.open(path.name)
-    lab.run_all(timeout=150)
+    lab.run_all(timeout=200)
     assert not lab.errors
     lab.execute(COUNT)
     assert lab.figures() > 0
