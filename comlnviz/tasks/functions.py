@@ -32,12 +32,21 @@ class AbstractFunctions(AbstractTasks):
     - `shots`, `queries`: of a task; the paper's settings are 50 and 50 ("50shot-50val") and 100
       and 100. Its test tasks have 100 queries in both.
     - `dimensions`: d, 2 in the paper.
+    - `standardized`: scale inputs and values to mean 0 and variance 1 over all tasks, as the
+      authors' released code does and the paper does not say. Without it descent on `Alpine` is
+      stiff: steps of 0.01 leave the gradient flow's path.
+
+    A family's `half_width` is w; `mean` and `deviation` are those of a coordinate's share in the
+    value, over all tasks.
     """
 
     shots: eqx.AbstractVar[int]
     queries: eqx.AbstractVar[int]
     dimensions: eqx.AbstractVar[int]
+    standardized: eqx.AbstractVar[bool]
     half_width: eqx.AbstractClassVar[float]
+    mean: eqx.AbstractClassVar[float]
+    deviation: eqx.AbstractClassVar[float]
 
     def __check_init__(self):
         check_sizes(shots=self.shots, queries=self.queries, dimensions=self.dimensions)
@@ -50,8 +59,20 @@ class AbstractFunctions(AbstractTasks):
         """One task: its function, and where it is seen."""
         shape = (self.shots + self.queries, self.dimensions)
         x = uniform(jax.random.fold_in(key, 1), shape, -self.half_width, self.half_width)
-        y = self.function(key)(x)[:, None]
+        x, y = self.as_seen(x, self.function(key)(x)[:, None])
         return Task((x[: self.shots], y[: self.shots]), (x[self.shots :], y[self.shots :]))
+
+    def as_seen(
+        self, x: Float[Array, "B d"], y: Float[Array, "B 1"]
+    ) -> tuple[Float[Array, "B d"], Float[Array, "B 1"]]:
+        """Points and values as a learner sees them: scaled, where the tasks are."""
+        if not self.standardized:
+            return x, y
+        d = self.dimensions
+        return (
+            x * (3**0.5 / self.half_width),
+            (y - d * self.mean) / (d**0.5 * self.deviation),
+        )
 
 
 @final
@@ -68,7 +89,8 @@ class CosMixture(AbstractFunctions):
     shots: int = eqx.field(static=True, default=50)
     queries: int = eqx.field(static=True, default=50)
     dimensions: int = eqx.field(static=True, default=2)
-    half_width = 1.0
+    standardized: bool = eqx.field(static=True, default=False)
+    half_width, mean, deviation = 1.0, -0.3332, 0.3043
 
     def function(self, key):
         """See `AbstractFunctions`; the numbers are A, ω and φ."""
@@ -91,7 +113,8 @@ class Alpine(AbstractFunctions):
     shots: int = eqx.field(static=True, default=50)
     queries: int = eqx.field(static=True, default=50)
     dimensions: int = eqx.field(static=True, default=2)
-    half_width = 10.0
+    standardized: bool = eqx.field(static=True, default=False)
+    half_width, mean, deviation = 10.0, 3.166, 2.553
 
     def function(self, key):
         """See `AbstractFunctions`; the numbers are φ."""

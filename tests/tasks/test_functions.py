@@ -80,3 +80,16 @@ def test_sizes_below_one_are_refused_in_a_sentence():
         CosMixture(0, 5)
     with pytest.raises(ValueError, match=r"dimensions must be at least 1; got -1\."):
         Alpine(dimensions=-1)
+
+
+@FAMILIES
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_standardized_tasks_have_mean_0_and_variance_1_over_all(family, d):
+    tasks = family(40, 1, d, standardized=True)
+    x, y = jax.jit(jax.vmap(tasks.sample))(jax.random.split(KEY, 4000)).support
+    for values, slack in [(x, 0.01), (y, 0.02)]:
+        assert float(values.mean()) == pytest.approx(0, abs=slack)
+        assert float(values.std()) == pytest.approx(1, abs=slack)
+    plain = family(40, 1, d).sample(KEY)
+    scaled = tasks.as_seen(*plain.support)
+    jax.tree.map(np.testing.assert_array_equal, scaled, tasks.sample(KEY).support)
