@@ -1,9 +1,11 @@
 """The named methods, one a file: each a short composition of inner loop, adjoint and model."""
 
+from .amaml import AMAML
 from .anil import ANIL
-from .base import AbstractAlgorithm, AbstractHeadAlgorithm, AbstractNetworkAlgorithm, accuracy
+from .base import AbstractAlgorithm, AbstractHeadAlgorithm, AbstractNetworkAlgorithm
 from .cavia import CAVIA
 from .comln import COMLN
+from .criterion import AbstractCriterion, CrossEntropy, SquaredError, accuracy
 from .fomaml import FOMAML
 from .imaml import IMAML
 from .leap import LEAP
@@ -17,6 +19,7 @@ from .r2d2 import R2D2
 from .reptile import Reptile
 
 __all__ = [
+    "AMAML",
     "ANIL",
     "CAVIA",
     "COMLN",
@@ -28,12 +31,15 @@ __all__ = [
     "MAML",
     "R2D2",
     "AbstractAlgorithm",
+    "AbstractCriterion",
     "AbstractHeadAlgorithm",
     "AbstractNetworkAlgorithm",
+    "CrossEntropy",
     "MetaOptNetRR",
     "MetaOptNetSVM",
     "MetaSGD",
     "ProtoNet",
     "Reptile",
+    "SquaredError",
     "accuracy",
 ]

@@ -10,8 +10,8 @@ import optax
 from ..adjoints import FirstOrder
 from ..inner import gradient_descent
 from ..models import Classifier
-from ..models.linear_head import softmax_cross_entropy
-from .base import AbstractNetworkAlgorithm, accuracy, network_loss, or_nan
+from .base import AbstractNetworkAlgorithm, or_nan
+from .criterion import AbstractCriterion, CrossEntropy
 
 
 @final
@@ -26,6 +26,7 @@ class Reptile(AbstractNetworkAlgorithm):
 
     - `model`: the network's recipe.
     - `step_size`, `num_steps`: α and the number of gradient steps.
+    - `criterion`: what is descended and judged.
 
     Source: Reptile (Nichol et al. 2018), Algorithm 2.
     """
@@ -33,11 +34,12 @@ class Reptile(AbstractNetworkAlgorithm):
     model: Classifier
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=5)
+    criterion: AbstractCriterion = CrossEntropy()
 
     def adapt(self, meta, support):
         """See `AbstractAlgorithm`."""
         return gradient_descent(
-            network_loss,
+            self.criterion,
             meta,
             support,
             self.num_steps,
@@ -48,9 +50,9 @@ class Reptile(AbstractNetworkAlgorithm):
     def meta_grad(self, meta, task):
         """See `AbstractAlgorithm`."""
         logits = self.logits(meta, task)
-        loss = softmax_cross_entropy(logits, task.query[1])
+        loss = self.criterion.loss(logits, task.query[1])
         everything = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), task.support, task.query)
         solution = self.adapt(meta, everything)
         start, end = (eqx.filter(x, eqx.is_inexact_array) for x in (meta, solution.params))
         direction = jax.tree.map(lambda a, b: or_nan(solution, a - b), start, end)
-        return (loss, accuracy(logits, task.query[1])), direction
+        return (loss, self.criterion.score(logits, task.query[1])), direction

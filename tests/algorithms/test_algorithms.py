@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from comlnviz.algorithms import (
+    AMAML,
     ANIL,
     CAVIA,
     COMLN,
@@ -17,6 +18,7 @@ from comlnviz.algorithms import (
     LRD2,
     MAML,
     R2D2,
+    CrossEntropy,
     MetaOptNetRR,
     MetaOptNetSVM,
     MetaSGD,
@@ -24,13 +26,13 @@ from comlnviz.algorithms import (
     Reptile,
     accuracy,
 )
-from comlnviz.algorithms.base import network_loss
 from comlnviz.data import load
 from comlnviz.models import MLP, Classifier, Conv4, cross_entropy
 from comlnviz.models.linear_head import softmax_cross_entropy
 from comlnviz.tasks import FewShot
 
 KEY = jax.random.key(3)
+network_loss = CrossEntropy()
 N = 3
 ENCODER = MLP(64, (12, 7), jnp.tanh)
 MODEL = Classifier(MLP(64, (6,), jnp.tanh), N)
@@ -41,6 +43,7 @@ ALL = [
     COMLN(ENCODER, N, T=2.0),
     ANIL(ENCODER, N, 0.1, 3),
     MAML(MODEL, 0.1, 3),
+    AMAML(MODEL, 0.3),
     FOMAML(MODEL, 0.1, 3),
     Reptile(MODEL, 0.1, 3),
     IMAML(MODEL, 2.0, 0.1, 10, 5),
