@@ -26,10 +26,13 @@ class Result:
 
     - `record`: what its file holds.
     - `findings`: the paper's claims, and whether they hold here.
+    - `form`, `lower_is_better`: as in `Experiment`.
     """
 
     record: dict[str, Any]
     findings: tuple[Finding, ...]
+    form: str = ".2f"
+    lower_is_better: bool = False
 
     @property
     def cells(self) -> dict[str, dict[str, Any]]:
@@ -59,7 +62,9 @@ class Result:
             for number, column in enumerate(columns):
                 row.append(self._ours(f"{method}, {column}", column))
                 if theirs:
-                    row.append(_plus_minus(*theirs[method][number]) if method in theirs else "")
+                    row.append(
+                        self._plus_minus(*theirs[method][number]) if method in theirs else ""
+                    )
             rows.append(row)
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -68,10 +73,14 @@ class Result:
         if "mean" not in cell:
             return "diverged" if "failed" in cell else ""
         rivals = [c for n, c in self.cells.items() if n.endswith(f", {column}") and "mean" in c]
-        best = max(rivals, key=lambda c: c["mean"])
-        text = _plus_minus(cell["mean"], cell["ci95"])
-        level = cell["mean"] + cell["ci95"] >= best["mean"] - best["ci95"]
+        sign = -1 if self.lower_is_better else 1
+        best = max(rivals, key=lambda c: sign * c["mean"])
+        text = self._plus_minus(cell["mean"], cell["ci95"])
+        level = sign * (cell["mean"] - best["mean"]) + cell["ci95"] + best["ci95"] >= 0
         return f"**{text}**" if level else text
+
+    def _plus_minus(self, mean: float, ci: float) -> str:
+        return f"{mean:{self.form}} ± {ci:{self.form}}"
 
     def _published(self) -> dict[str, list[list[float]]]:
         """What the paper says of each method; of several networks, with the first it lists."""
@@ -115,8 +124,5 @@ def read(experiment: Experiment, preset: str, folder: Path | None) -> Result:
             f"`comlnviz reproduce {experiment.identifier} --preset {preset}`."
         )
     record = json.loads(path.read_text(encoding="utf-8"))
-    return Result(record, experiment.judge(record["cells"]))
-
-
-def _plus_minus(mean: float, ci: float) -> str:
-    return f"{mean:.2f} ± {ci:.2f}"
+    findings = experiment.judge(record["cells"])
+    return Result(record, findings, experiment.form, experiment.lower_is_better)

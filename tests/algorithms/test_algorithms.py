@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from comlnviz.algorithms import (
-    AMAML,
     ANIL,
     CAVIA,
     COMLN,
@@ -43,7 +42,6 @@ ALL = [
     COMLN(ENCODER, N, T=2.0),
     ANIL(ENCODER, N, 0.1, 3),
     MAML(MODEL, 0.1, 3),
-    AMAML(MODEL, 0.3),
     FOMAML(MODEL, 0.1, 3),
     Reptile(MODEL, 0.1, 3),
     IMAML(MODEL, 2.0, 0.1, 10, 5),

@@ -14,10 +14,8 @@ from comlnviz.algorithms import (
     AMAML,
     FOMAML,
     IMAML,
-    LEAP,
     MAML,
     CrossEntropy,
-    MetaSGD,
     Reptile,
     SquaredError,
 )
@@ -55,49 +53,52 @@ def reference(network, T, proximal=0.0):
     return half_squares(eqx.combine(rk4(field, start, T, 100), fixed), TASK.query)
 
 
-@pytest.mark.parametrize("proximal", [0.0, 1.0])
-def test_algorithm_2_is_the_derivative_of_the_flow_with_and_without_a_proximal_term(proximal):
-    algorithm = AMAML(MODEL, T, proximal=proximal, learn_T=True, **FINE)
-    meta = algorithm.init(KEY)
-    (loss, score), gradient = eqx.filter_jit(algorithm.meta_grad)(meta, TASK)
-    wanted = eqx.filter_jit(eqx.filter_value_and_grad(lambda n: reference(n, T, proximal)))
+def test_algorithm_2_is_the_derivative_of_the_flow_with_its_proximal_term():
+    algorithm = AMAML(MODEL, T, proximal=1.0, learn_T=True, **FINE)
+    meta, meta_grad = algorithm.init(KEY), eqx.filter_jit(algorithm.meta_grad)
+    (loss, score), gradient = meta_grad(meta, TASK)
+    wanted = eqx.filter_jit(eqx.filter_value_and_grad(lambda n: reference(n, T, 1.0)))
     value, by_network = wanted(meta.network)
     assert float(loss) == pytest.approx(float(value), rel=1e-7)
     assert error(gradient.network, by_network) < 1e-6
     assert float(score) == pytest.approx(float(jnp.sqrt(2 * value)), rel=1e-7)
-    ends = jax.jit(lambda h: reference(meta.network, T * (1 + h), proximal))
+    ends = jax.jit(lambda h: reference(meta.network, T * (1 + h), 1.0))
     by_log_T = (ends(1e-4) - ends(-1e-4)) / 2e-4
     assert float(gradient.log_T) == pytest.approx(float(by_log_T), rel=1e-4)
+    # A failed adaptation never passes for a result.
+    broken = jax.tree.map(lambda x: x * jnp.nan if eqx.is_inexact_array(x) else x, meta)
+    (loss, score), _ = meta_grad(broken, TASK)
+    assert jnp.isnan(loss) and jnp.isnan(score)
 
 
-def test_T_that_is_held_has_no_gradient():
-    algorithm = AMAML(MODEL, T, criterion=SQUARED)
-    gradient = eqx.filter_jit(algorithm.meta_grad)(algorithm.init(KEY), TASK)[1]
-    assert gradient.log_T == 0
-    assert float(algorithm.monitor(algorithm.init(KEY))["T"]) == pytest.approx(T)
-
-
-def test_tasks_may_differ_in_T():
+def test_tasks_may_differ_in_T_and_a_T_that_is_held_has_no_gradient():
     algorithm = AMAML(MODEL, 1.0, criterion=SQUARED)
     meta = algorithm.init(KEY)
-    times = jnp.array([0.5, 1.0, 3.0])
-    batch = jax.vmap(TASKS.sample)(jax.random.split(KEY, 3))
+    assert float(algorithm.monitor(meta)["T"]) == pytest.approx(1.0)
+    batch = jax.vmap(TASKS.sample)(jax.random.split(KEY, 2))
     grad = lambda log_T, task: algorithm.meta_grad(type(meta)(meta.network, log_T), task)
-    (losses, _), gradients = jax.jit(jax.vmap(grad))(jnp.log(times), batch)
-    for i, time in enumerate(times):
-        task = jax.tree.map(lambda x, i=i: x[i], batch)
-        (loss, _), gradient = eqx.filter_jit(grad)(jnp.log(time), task)
-        assert float(losses[i]) == pytest.approx(float(loss), rel=1e-9)
-        assert error(jax.tree.map(lambda x, i=i: x[i], gradients.network), gradient.network) < 1e-9
+    together = jax.jit(jax.vmap(grad))
+    (losses, _), gradients = together(jnp.log(jnp.array([0.5, 3.0])), batch)
+    assert (gradients.log_T == 0).all()
+    for i, time in enumerate([0.5, 3.0]):  # as if all tasks had this one's T
+        (same, _), alike = together(jnp.log(jnp.full(2, time)), batch)
+        row = lambda tree, i=i: jax.tree.map(lambda x: x[i], tree)
+        assert float(losses[i]) == pytest.approx(float(same[i]), rel=1e-12)
+        assert error(row(gradients.network), row(alike.network)) < 1e-12
+        wanted = half_squares(meta.network, row(batch.query))
+        assert float(losses[i]) < float(wanted)
 
 
 def test_early_stopping_ends_each_task_when_its_loss_falls_too_slowly():
-    slow = AMAML(MODEL, 10.0, slowest=0.02, learn_T=True, **FINE)
+    most = 10.0
+    slow = AMAML(MODEL, most, slowest=0.02, **FINE)
     meta = slow.init(KEY)
     batch = jax.vmap(TASKS.sample)(jax.random.split(KEY, 4))
     solutions = jax.jit(jax.vmap(lambda task: slow.adapt(meta, task.support)))(batch)
     ends = np.asarray(solutions.stats["final_time"])
-    assert solutions.ok.all() and (ends < 10).all() and len(set(ends.tolist())) > 1
+    assert solutions.ok.all() and 1 < len(set(ends.tolist())) and (ends < most).sum() >= 2
+    plain = dataclasses.replace(slow, slowest=None)
+    until = jax.jit(lambda T, s: plain.adapt(type(meta)(meta.network, jnp.log(T)), s).params)
 
     def slope(network, support):
         gradient = eqx.filter_grad(half_squares)(network, support)
@@ -105,39 +106,39 @@ def test_early_stopping_ends_each_task_when_its_loss_falls_too_slowly():
 
     for i, end in enumerate(ends):
         support = jax.tree.map(lambda x, i=i: x[i], batch.support)
-        assert slope(jax.tree.map(lambda x, i=i: x[i], solutions.params), support) < 0.02
-        earlier = dataclasses.replace(slow, T=float(end) - 0.1, slowest=None)
-        before = earlier.adapt(earlier.init(KEY), support).params
-        assert slope(before, support) >= 0.02
-    # Where the time is the task's own, T has no say in it.
-    task = jax.tree.map(lambda x: x[0], batch)
-    assert eqx.filter_jit(slow.meta_grad)(meta, task)[1].log_T == 0
-    never = dataclasses.replace(slow, T=1.0, slowest=1e-9)
-    assert float(never.adapt(never.init(KEY), task.support).stats["final_time"]) == 1.0
+        if end < most:
+            assert slope(jax.tree.map(lambda x, i=i: x[i], solutions.params), support) < 0.02
+        for share in (0.25, 0.5, 1.0):
+            assert slope(until(share * (end - most / 100), support), support) >= 0.02
 
 
-@pytest.mark.parametrize("tasks", [TASKS, Alpine(10, 10, standardized=True)], ids=str)
 @pytest.mark.parametrize(
     "algorithm",
     [
-        AMAML(MODEL, 0.3, criterion=SQUARED),
         MAML(MODEL, 0.1, 3, criterion=SQUARED),
         FOMAML(MODEL, 0.1, 3, criterion=SQUARED),
         Reptile(MODEL, 0.1, 3, criterion=SQUARED),
         IMAML(MODEL, 1.0, 0.1, 10, 5, criterion=SQUARED),
-        MetaSGD(MODEL, 0.1, 2, criterion=SQUARED),
-        LEAP(MODEL, 0.1, 3, criterion=SQUARED),
     ],
     ids=lambda a: type(a).__name__,
 )
-def test_every_method_of_a_network_learns_functions(algorithm, tasks):
+def test_the_methods_it_is_compared_with_learn_functions_too(algorithm):
     meta = algorithm.init(KEY)
     (loss, score), gradient = eqx.filter_jit(algorithm.meta_grad)(meta, TASK)
     assert float(score) == pytest.approx(float(jnp.sqrt(2 * loss)))
-    assert all(jnp.isfinite(g).all() for g in jax.tree.leaves(eqx.filter(gradient, eqx.is_array)))
+    lower = jax.tree.map(lambda u, g: u - 0.05 * g, meta, gradient)
+    if not isinstance(algorithm, Reptile):
+        assert float(algorithm.meta_loss(lower, TASK)) < float(loss)
+
+
+def test_an_error_is_a_score_like_accuracy():
+    algorithm = MAML(MODEL, 0.1, 3, criterion=SQUARED)
+    meta, tasks = algorithm.init(KEY), Alpine(10, 10, standardized=True)
     found = evaluate(algorithm, meta, tasks, num_tasks=3)
-    untouched = SQUARED.score(jnp.zeros_like(TASK.query[1]), TASK.query[1])
-    assert 0 < found.mean < 5 and 0 < untouched < 5
+    task = tasks.sample(jax.random.split(jax.random.key(0), 3)[1])
+    adapted = algorithm.adapt(meta, task.support).params
+    wanted = np.sqrt(np.mean((np.asarray(adapted(task.query[0])) - task.query[1]) ** 2))
+    assert found.per_task[1] == pytest.approx(float(wanted))
 
 
 def test_criteria_say_which_way_is_better():
