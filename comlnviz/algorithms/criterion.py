@@ -62,12 +62,20 @@ class SquaredError(AbstractCriterion):
     lower_is_better = True
 
     def loss(self, outputs, labels):
-        """Labels are values."""
-        return jnp.mean((outputs - labels) ** 2) / 2
+        """Labels are values; one that is NaN does not count."""
+        return self.squared(outputs, labels) / 2
 
     def score(self, outputs, labels):
         """The root mean squared error."""
-        return jnp.sqrt(jnp.mean((outputs - labels) ** 2))
+        return jnp.sqrt(self.squared(outputs, labels))
+
+    def squared(
+        self, outputs: Float[Array, "M N"], labels: Float[Array, "M N"]
+    ) -> Float[Array, ""]:
+        """The mean squared error where there are labels."""
+        there = ~jnp.isnan(labels)
+        errors = jnp.where(there, outputs - jnp.where(there, labels, 0), 0)
+        return jnp.sum(errors**2) / jnp.sum(there)
 
 
 def accuracy(logits: Float[Array, "Q N"], labels: Float[Array, "Q N"]) -> Float[Array, ""]:

@@ -1,6 +1,7 @@
 """A-MAML, Table 4: the error of a meta-gradient that is known, against the states that are kept."""
 
 import functools
+import itertools
 from functools import partial
 
 import jax
@@ -101,7 +102,7 @@ def judge(cells: Cells) -> tuple[Finding, ...]:
         ]
         rises = [
             (f"from {n} to {m} at T = {T:g}", mean("Adjoint", m, T), mean("Adjoint", n, T))
-            for n, m in zip(STATES, STATES[1:], strict=False)
+            for n, m in itertools.pairwise(STATES)
             for T in TIMES
         ]
     except KeyError:

@@ -52,18 +52,20 @@ class Result:
             return ""
         methods, columns = ([*dict.fromkeys(part)] for part in zip(*names, strict=True))
         theirs, published = self._published(), self.record["published"]
+        named = published["columns"] if theirs else []
+        place = {c: named.index(c) if c in named else i for i, c in enumerate(columns)}
         head = ["method"]
         for column in columns:
             head.append(f"{column}, ours")
-            head += [f"{published['columns'][len(head) // 2 - 1]}, paper"] if theirs else []
+            head += [f"{named[place[column]]}, paper"] if theirs else []
         rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
         for method in methods:
             row = [method]
-            for number, column in enumerate(columns):
+            for column in columns:
                 row.append(self._ours(f"{method}, {column}", column))
                 if theirs:
                     row.append(
-                        self._plus_minus(*theirs[method][number]) if method in theirs else ""
+                        self._plus_minus(*theirs[method][place[column]]) if method in theirs else ""
                     )
             rows.append(row)
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -91,7 +93,7 @@ class Result:
     def _source(self) -> str:
         record, protocol = self.record, self.record["protocol"]
         devices = ", ".join(dict.fromkeys(cell["device"] for cell in self.cells.values()))
-        if "test_tasks" in protocol:
+        if "ways" in protocol:
             what = (
                 f"{protocol['ways']}-way tasks of {protocol['data']}, {protocol['encoder']}, "
                 f"{protocol['num_steps']} steps of {protocol['batch_size']} tasks; mean and 95% "
