@@ -1,11 +1,11 @@
 """The named methods, one a file: each a short composition of inner loop, adjoint and model."""
 
+from ..models import accuracy
 from .amaml import AMAML
 from .anil import ANIL
 from .base import AbstractAlgorithm, AbstractHeadAlgorithm, AbstractNetworkAlgorithm
 from .cavia import CAVIA
 from .comln import COMLN
-from .criterion import AbstractCriterion, CrossEntropy, SquaredError, accuracy
 from .fomaml import FOMAML
 from .imaml import IMAML
 from .leap import LEAP
@@ -31,15 +31,12 @@ __all__ = [
     "MAML",
     "R2D2",
     "AbstractAlgorithm",
-    "AbstractCriterion",
     "AbstractHeadAlgorithm",
     "AbstractNetworkAlgorithm",
-    "CrossEntropy",
     "MetaOptNetRR",
     "MetaOptNetSVM",
     "MetaSGD",
     "ProtoNet",
     "Reptile",
-    "SquaredError",
     "accuracy",
 ]

@@ -10,10 +10,9 @@ from jaxtyping import Array, Float, PyTree
 
 from ..adjoints import AbstractFlowAdjoint, StoredStates
 from ..inner import gradient_flow
-from ..models import AbstractNetwork, Classifier
+from ..models import AbstractNetwork, Classifier, Labelled
 from ..solution import Solution
 from .base import AbstractNetworkAlgorithm
-from .criterion import AbstractCriterion, CrossEntropy, Labelled
 
 
 class Meta(eqx.Module):
@@ -47,7 +46,6 @@ class AMAML(AbstractNetworkAlgorithm):
     - `slowest`: early stopping, each task at its own time: when its loss falls by less than this a
       unit of time (−dL/dt = ‖∇L‖²), looked at after every hundredth of T. Costs a forward solve.
       `None` for none. The paper leaves the criterion open.
-    - `criterion`: what is descended and judged.
 
     Source: A-MAML (Li et al. 2023), Section 3, Algorithms 1 and 2.
     """
@@ -55,15 +53,14 @@ class AMAML(AbstractNetworkAlgorithm):
     model: Classifier
     T: float = 1.0
     solver: diffrax.AbstractSolver | str = eqx.field(static=True, default="dopri5")
-    rtol: float | None = 1e-4
-    atol: float | None = 1e-4
+    rtol: float | None = 1e-6
+    atol: float | None = 1e-6
     dt0: float | None = None
     max_steps: int = eqx.field(static=True, default=4096)
     adjoint: AbstractFlowAdjoint = StoredStates()
     proximal: float = eqx.field(static=True, default=0.0)
     learn_T: bool = eqx.field(static=True, default=False)
     slowest: float | None = None
-    criterion: AbstractCriterion = CrossEntropy()
 
     def __check_init__(self):
         if not self.T > 0:

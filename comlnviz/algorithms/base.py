@@ -8,10 +8,16 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..models import AbstractEncoder, AbstractNetwork, Classifier
+from ..models import (
+    AbstractCriterion,
+    AbstractEncoder,
+    AbstractNetwork,
+    Classifier,
+    CrossEntropy,
+    Labelled,
+)
 from ..solution import Solution
 from ..tasks import Task
-from .criterion import AbstractCriterion, CrossEntropy, Labelled
 
 
 def default(method: Callable) -> Callable:
@@ -25,13 +31,12 @@ class AbstractAlgorithm(eqx.Module):
 
     Holds settings only. What is meta-learned is `meta`, a pytree: `init` makes it, everything else
     takes it. All methods are pure and work under `jit` and `vmap`.
-
-    **Fields:**
-
-    - `criterion`: the loss and the score.
     """
 
-    criterion: eqx.AbstractVar[AbstractCriterion]
+    @property
+    @abstractmethod
+    def criterion(self) -> AbstractCriterion:
+        """The loss and the score."""
 
     @abstractmethod
     def init(self, key: PRNGKeyArray) -> PyTree:
@@ -149,10 +154,15 @@ class AbstractHeadAlgorithm(AbstractAlgorithm):
 class AbstractNetworkAlgorithm(AbstractAlgorithm):
     """Adapts the whole network, encoder and head. `meta` is the network, or holds it.
 
-    The inner loss is the criterion's, so that the same method classifies or learns a function.
+    Loss and score are the model's, so that the same method classifies or learns a function.
     """
 
     model: eqx.AbstractVar[Classifier]
+
+    @property
+    def criterion(self) -> AbstractCriterion:
+        """The model's."""
+        return self.model.criterion
 
     @default
     def init(self, key) -> PyTree:

@@ -9,7 +9,6 @@ from ..adjoints import FirstOrder
 from ..inner import gradient_descent
 from ..models import Classifier
 from .base import AbstractNetworkAlgorithm
-from .criterion import AbstractCriterion, CrossEntropy
 
 
 @final
@@ -24,7 +23,6 @@ class FOMAML(AbstractNetworkAlgorithm):
 
     - `model`: the network's recipe.
     - `step_size`, `num_steps`: α and the number of gradient steps.
-    - `criterion`: what is descended and judged.
 
     Source: MAML (Finn et al. 2017), Section 5.2.
     """
@@ -32,7 +30,6 @@ class FOMAML(AbstractNetworkAlgorithm):
     model: Classifier
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=5)
-    criterion: AbstractCriterion = CrossEntropy()
 
     def adapt(self, meta, support):
         """See `AbstractAlgorithm`."""

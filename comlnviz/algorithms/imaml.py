@@ -9,7 +9,6 @@ from ..adjoints import Implicit
 from ..inner import gradient_descent
 from ..models import Classifier
 from .base import AbstractNetworkAlgorithm
-from .criterion import AbstractCriterion, CrossEntropy
 
 
 @final
@@ -25,7 +24,6 @@ class IMAML(AbstractNetworkAlgorithm):
     - `proximal`: λ, how strongly adaptation is held to the initial parameters.
     - `step_size`, `num_steps`: of descent on the proximal problem.
     - `cg_steps`: of conjugate gradients for the meta-gradient.
-    - `criterion`: what is descended and judged.
 
     Source: iMAML (Rajeswaran et al. 2019), Algorithms 1 and 2; λ = 2, 16 steps and 5 iterations
     of CG are its settings for Omniglot.
@@ -36,7 +34,6 @@ class IMAML(AbstractNetworkAlgorithm):
     step_size: float = 0.1
     num_steps: int = eqx.field(static=True, default=16)
     cg_steps: int = eqx.field(static=True, default=5)
-    criterion: AbstractCriterion = CrossEntropy()
 
     def adapt(self, meta, support):
         """See `AbstractAlgorithm`."""

@@ -11,7 +11,6 @@ from ..adjoints import FirstOrder
 from ..inner import gradient_descent
 from ..models import Classifier
 from .base import AbstractNetworkAlgorithm, or_nan
-from .criterion import AbstractCriterion, CrossEntropy
 
 
 @final
@@ -26,7 +25,6 @@ class LEAP(AbstractNetworkAlgorithm):
 
     - `model`: the network's recipe.
     - `step_size`, `num_steps`: α and the number of gradient steps.
-    - `criterion`: what is descended and judged.
 
     Source: LEAP (Flennerhag et al. 2019), Algorithm 1 and equation 8, with its stabilizer: a loss
     that rises counts as one that falls.
@@ -35,7 +33,6 @@ class LEAP(AbstractNetworkAlgorithm):
     model: Classifier
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=5)
-    criterion: AbstractCriterion = CrossEntropy()
 
     def adapt(self, meta, support):
         """See `AbstractAlgorithm`."""

@@ -9,7 +9,6 @@ from ..adjoints import AbstractDescentAdjoint, StoredStates
 from ..inner import gradient_descent
 from ..models import Classifier
 from .base import AbstractNetworkAlgorithm
-from .criterion import AbstractCriterion, CrossEntropy
 
 
 @final
@@ -23,7 +22,6 @@ class MAML(AbstractNetworkAlgorithm):
     - `model`: the network's recipe.
     - `step_size`, `num_steps`: α and the number of gradient steps.
     - `adjoint`: as in `gradient_descent`; `Checkpointed()` trades time for memory.
-    - `criterion`: what is descended and judged.
 
     Source: MAML (Finn et al. 2017), Algorithm 2.
     """
@@ -32,7 +30,6 @@ class MAML(AbstractNetworkAlgorithm):
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=5)
     adjoint: AbstractDescentAdjoint = StoredStates()
-    criterion: AbstractCriterion = CrossEntropy()
 
     def adapt(self, meta, support):
         """See `AbstractAlgorithm`."""

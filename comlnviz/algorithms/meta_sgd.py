@@ -12,7 +12,6 @@ from ..adjoints import Unrolled
 from ..inner import gradient_descent
 from ..models import AbstractNetwork, Classifier
 from .base import AbstractNetworkAlgorithm
-from .criterion import AbstractCriterion, CrossEntropy
 
 
 class Meta(eqx.Module):
@@ -33,7 +32,6 @@ class MetaSGD(AbstractNetworkAlgorithm):
     - `model`: the network's recipe.
     - `step_size`: that all rates start at.
     - `num_steps`: gradient steps; one in the paper.
-    - `criterion`: what is descended and judged.
 
     Source: Meta-SGD (Li et al. 2017), Algorithm 1.
     """
@@ -41,7 +39,6 @@ class MetaSGD(AbstractNetworkAlgorithm):
     model: Classifier
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=1)
-    criterion: AbstractCriterion = CrossEntropy()
 
     def init(self, key):
         """A fresh network, all rates alike."""

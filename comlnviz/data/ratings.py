@@ -19,7 +19,7 @@ def parse_movielens(
     new: NewArray,
     *,
     file: str,
-    separator: str,
+    separator: str | None,
     least: int = 20,
     test_users: int = _TEST_USERS,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -31,7 +31,7 @@ def parse_movielens(
 
     **Arguments:**
 
-    - `file`, `separator`: a line is user, item, rating and time.
+    - `file`, `separator`: a line is user, item, rating and time; `None` for white space.
 
     Source: A-MAML (Li et al. 2023), Section 5.3.
     """

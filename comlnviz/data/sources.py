@@ -157,7 +157,7 @@ SOURCES: Mapping[str, Source] = {
         about="ratings of the 100 most rated films by users with 20 or more (GroupLens)",
         licence="GroupLens's terms: research, no redistribution",
         classes={"train": 475, "test": 100},
-        parse=partial(parse_movielens, file="u.data", separator="\t"),
+        parse=partial(parse_movielens, file="u.data", separator=None),
         remotes=(_movielens("ml-100k.zip"),),
         folders=("ml-100k",),
     ),

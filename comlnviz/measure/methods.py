@@ -50,6 +50,10 @@ def _flow(p: Problem, n: int, adjoint, **settings) -> COMLN:
     return COMLN(p.encoder(), p.ways, T=ALPHA * n, adjoint=adjoint, **settings)
 
 
+def _network_flow(p: Problem, n: int, adjoint) -> AMAML:
+    return AMAML(_network(p), ALPHA * n, rtol=1e-4, atol=1e-4, adjoint=adjoint)
+
+
 def _head(p: Problem) -> int:
     return p.ways * p.d
 
@@ -80,11 +84,11 @@ METHODS: dict[str, Method] = {
         False, True, "|θ|", lambda p, n, size: size,
     ),
     "A-MAML": Method(
-        lambda p, n: AMAML(_network(p), ALPHA * n, adjoint=StoredStates(STATES)),
+        lambda p, n: _network_flow(p, n, StoredStates(STATES)),
         False, False, "|θ|·states", lambda p, n, size: size * STATES,
     ),
     "A-MAML by backsolve": Method(
-        lambda p, n: AMAML(_network(p), ALPHA * n, adjoint=Backsolve()),
+        lambda p, n: _network_flow(p, n, Backsolve()),
         False, False, "|θ|", lambda p, n, size: size,
     ),
     "ANIL": Method(

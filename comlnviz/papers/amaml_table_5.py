@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ..adjoints import StoredStates
-from ..algorithms import AMAML, SquaredError
-from ..models import MLP, Classifier
+from ..algorithms import AMAML
+from ..models import MLP, Classifier, SquaredError
 from ..tasks import CosMixture
 from .amaml_table_4 import numbers
 from .experiment import Experiment, Preset
@@ -36,12 +36,9 @@ PROTOCOL = {
 @functools.cache
 def gradients(order: int, n: int) -> Float[np.ndarray, "times starts size"]:
     """Meta-gradients at all times from all starts, each as one vector."""
-    model = Classifier(MLP(2, (32, 32), jnp.tanh), 1)
+    model = Classifier(MLP(2, (32, 32), jnp.tanh), 1, SquaredError())
     with jax.enable_x64(True):
-        algorithm = AMAML(
-            model, rtol=1e-9, atol=1e-9, adjoint=StoredStates(n + 1, order),
-            criterion=SquaredError(),
-        )  # fmt: skip
+        algorithm = AMAML(model, rtol=1e-9, atol=1e-9, adjoint=StoredStates(n + 1, order))
         tasks = CosMixture(100, 100, standardized=True)
 
         def gradient(log_T, key):

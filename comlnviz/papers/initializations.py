@@ -15,12 +15,12 @@ from jaxtyping import Array, Float
 from .. import algorithms as al
 from ..adjoints import StoredStates
 from ..inner import gradient_descent
-from ..models import MLP, AbstractNetwork, Classifier
+from ..models import MLP, AbstractNetwork, Classifier, SquaredError
 from ..tasks import AbstractTasks
 from ..training import meta_train
 
 ALPHA = 0.01  # of gradient descent, in meta-training and at test
-SQUARED = al.SquaredError()
+SQUARED = SquaredError()
 METHODS = ("AMAML", "MAML", "MAML-1", "FOMAML", "Reptile", "IMAML")
 
 
@@ -58,16 +58,14 @@ class Protocol:
 
 def methods(protocol: Protocol, steps: int) -> Mapping[str, al.AbstractAlgorithm]:
     """The six methods, for so many inner gradient steps."""
-    model = Classifier(MLP(protocol.inputs, protocol.widths, jnp.tanh), 1)
-    how: Any = dict(criterion=SQUARED)
-    adjoint = StoredStates(steps + 1)
+    model = Classifier(MLP(protocol.inputs, protocol.widths, jnp.tanh), 1, SQUARED)
     return {
-        "AMAML": al.AMAML(model, ALPHA * steps, adjoint=adjoint, **how),
-        "MAML": al.MAML(model, ALPHA, max(1, steps // 10), **how),
-        "MAML-1": al.MAML(model, ALPHA, 1, **how),
-        "FOMAML": al.FOMAML(model, ALPHA, steps, **how),
-        "Reptile": al.Reptile(model, ALPHA, steps, **how),
-        "IMAML": al.IMAML(model, 1.0, ALPHA, steps, 5, **how),
+        "AMAML": al.AMAML(model, ALPHA * steps, adjoint=StoredStates(steps + 1)),
+        "MAML": al.MAML(model, ALPHA, max(1, steps // 10)),
+        "MAML-1": al.MAML(model, ALPHA, 1),
+        "FOMAML": al.FOMAML(model, ALPHA, steps),
+        "Reptile": al.Reptile(model, ALPHA, steps),
+        "IMAML": al.IMAML(model, 1.0, ALPHA, steps, 5),
     }
 
 

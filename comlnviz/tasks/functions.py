@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import final
+from typing import ClassVar, final
 
 import equinox as eqx
 import jax
@@ -44,9 +44,9 @@ class AbstractFunctions(AbstractTasks):
     queries: eqx.AbstractVar[int]
     dimensions: eqx.AbstractVar[int]
     standardized: eqx.AbstractVar[bool]
-    half_width: eqx.AbstractClassVar[float]
-    mean: eqx.AbstractClassVar[float]
-    deviation: eqx.AbstractClassVar[float]
+    half_width: ClassVar[float]
+    mean: ClassVar[float]
+    deviation: ClassVar[float]
 
     def __check_init__(self):
         check_sizes(shots=self.shots, queries=self.queries, dimensions=self.dimensions)

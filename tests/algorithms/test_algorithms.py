@@ -17,7 +17,6 @@ from comlnviz.algorithms import (
     LRD2,
     MAML,
     R2D2,
-    CrossEntropy,
     MetaOptNetRR,
     MetaOptNetSVM,
     MetaSGD,
@@ -26,7 +25,7 @@ from comlnviz.algorithms import (
     accuracy,
 )
 from comlnviz.data import load
-from comlnviz.models import MLP, Classifier, Conv4, cross_entropy
+from comlnviz.models import MLP, Classifier, Conv4, CrossEntropy, cross_entropy
 from comlnviz.models.linear_head import softmax_cross_entropy
 from comlnviz.tasks import FewShot
 

@@ -1,14 +1,14 @@
 """What a learner's outputs should be: the loss it descends, and the score it is judged by."""
 
 from abc import abstractmethod
-from typing import final
+from typing import ClassVar, final
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..models import AbstractNetwork
-from ..models.linear_head import softmax_cross_entropy
+from .encoder import AbstractNetwork
+from .linear_head import softmax_cross_entropy
 
 Labelled = tuple[Array, Array]  # inputs (M, ...), labels (M, N)
 
@@ -16,7 +16,7 @@ Labelled = tuple[Array, Array]  # inputs (M, ...), labels (M, N)
 class AbstractCriterion(eqx.Module):
     """A loss and a score of outputs against labels; called on a network, the inner loss."""
 
-    lower_is_better: eqx.AbstractClassVar[bool]
+    lower_is_better: ClassVar[bool]
     """Whether the score is an error."""
 
     @abstractmethod
