@@ -81,3 +81,29 @@ def leo(folder, split, classes, size):
     content = {"embeddings": embeddings, "labels": np.array(names), "keys": keys}
     (folder / f"{split}_embeddings.pkl").write_bytes(pickle.dumps(content, protocol=2))
     return embeddings
+
+
+def movielens(path, separator, users, films):
+    """User, film, rating and time a line; a third of the users rate next to nothing."""
+    given = {}
+    for user in range(1, users + 1):
+        count = 15 if user % 3 == 0 else 90
+        for film in RANDOM.choice(films, count, replace=False) + 1:
+            given[user, int(film)] = int(RANDOM.integers(1, 6))
+    lines = [(*key, rating, 875_000_000) for key, rating in given.items()]
+    RANDOM.shuffle(lines)
+    path.write_text("".join(separator.join(map(str, line)) + "\n" for line in lines))
+    return given
+
+
+def jester(folder, users, least):
+    """Sheets as text: the number of ratings, then a hundred of them, 99 for none."""
+    sheets = []
+    for number, count in enumerate(users, 1):
+        table = np.round(RANDOM.uniform(-10, 10, (count, 100)), 2)
+        for row in table:
+            row[RANDOM.choice(100, RANDOM.integers(0, 100 - least), replace=False)] = 99
+        rows = [f"{(row != 99).sum()}," + ",".join(map(str, row)) for row in table]
+        (folder / f"jester-data-{number}.csv").write_text("\n".join(rows) + "\n")
+        sheets.append(table)
+    return np.concatenate(sheets)

@@ -1,7 +1,9 @@
 """The named methods, one a file: each a short composition of inner loop, adjoint and model."""
 
+from ..models import accuracy
+from .amaml import AMAML
 from .anil import ANIL
-from .base import AbstractAlgorithm, AbstractHeadAlgorithm, AbstractNetworkAlgorithm, accuracy
+from .base import AbstractAlgorithm, AbstractHeadAlgorithm, AbstractNetworkAlgorithm
 from .cavia import CAVIA
 from .comln import COMLN
 from .fomaml import FOMAML
@@ -17,6 +19,7 @@ from .r2d2 import R2D2
 from .reptile import Reptile
 
 __all__ = [
+    "AMAML",
     "ANIL",
     "CAVIA",
     "COMLN",

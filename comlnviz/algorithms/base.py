@@ -8,12 +8,16 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..models import AbstractEncoder, AbstractNetwork, Classifier
-from ..models.linear_head import softmax_cross_entropy
+from ..models import (
+    AbstractCriterion,
+    AbstractEncoder,
+    AbstractNetwork,
+    Classifier,
+    CrossEntropy,
+    Labelled,
+)
 from ..solution import Solution
 from ..tasks import Task
-
-Labelled = tuple[Array, Array]  # inputs (M, ...), one-hot labels (M, N)
 
 
 def default(method: Callable) -> Callable:
@@ -29,6 +33,11 @@ class AbstractAlgorithm(eqx.Module):
     takes it. All methods are pure and work under `jit` and `vmap`.
     """
 
+    @property
+    @abstractmethod
+    def criterion(self) -> AbstractCriterion:
+        """The loss and the score."""
+
     @abstractmethod
     def init(self, key: PRNGKeyArray) -> PyTree:
         """Fresh meta-parameters."""
@@ -41,15 +50,15 @@ class AbstractAlgorithm(eqx.Module):
     def predict(
         self, meta: PyTree, support: Labelled, inputs: Float[Array, "Q *shape"]
     ) -> Float[Array, "Q N"]:
-        """Logits of `inputs` after adaptation to `support`."""
+        """Logits (or, where a function is learned, values) of `inputs` after adaptation."""
 
     @abstractmethod
     def logits(self, meta: PyTree, task: Task) -> Float[Array, "Q N"]:
         """Logits of the query set as in meta-training; NaN where the adaptation failed."""
 
     def meta_loss(self, meta: PyTree, task: Task) -> Float[Array, ""]:
-        """Mean cross-entropy on the query set after adaptation to the support set."""
-        return softmax_cross_entropy(self.logits(meta, task), self.targets(task.query[1]))
+        """The loss on the query set after adaptation to the support set."""
+        return self.criterion.loss(self.logits(meta, task), self.targets(task.query[1]))
 
     @default
     def targets(self, labels: Float[Array, "Q N"]) -> Float[Array, "Q N"]:
@@ -60,18 +69,18 @@ class AbstractAlgorithm(eqx.Module):
     def meta_grad(
         self, meta: PyTree, task: Task
     ) -> tuple[tuple[Float[Array, ""], Float[Array, ""]], PyTree]:
-        """((loss, accuracy) on the queries, direction of ascent in the meta-parameters)."""
+        """((loss, score) on the queries, direction of ascent in the meta-parameters)."""
 
         def loss(meta):
             logits = self.logits(meta, task)
-            value = softmax_cross_entropy(logits, self.targets(task.query[1]))
-            return value, accuracy(logits, task.query[1])
+            value = self.criterion.loss(logits, self.targets(task.query[1]))
+            return value, self.criterion.score(logits, task.query[1])
 
         return eqx.filter_value_and_grad(loss, has_aux=True)(meta)
 
     def score(self, meta: PyTree, task: Task) -> Float[Array, ""]:
-        """Accuracy on the queries, as at test; NaN where logits are not finite."""
-        return accuracy(self.predict(meta, task.support, task.query[0]), task.query[1])
+        """The score on the queries, as at test; NaN where outputs are not finite."""
+        return self.criterion.score(self.predict(meta, task.support, task.query[0]), task.query[1])
 
     @default
     def monitor(self, meta: PyTree) -> dict[str, Float[Array, ""]]:
@@ -82,13 +91,6 @@ class AbstractAlgorithm(eqx.Module):
     def after_step(self, meta: PyTree, tasks: Task) -> PyTree:
         """The meta-parameters after what is not a gradient step; `tasks` is the batch just seen."""
         return meta
-
-
-def accuracy(logits: Float[Array, "Q N"], labels: Float[Array, "Q N"]) -> Float[Array, ""]:
-    """The share of rows whose largest logit is at the label; NaN when a logit is not finite."""
-    right = jnp.argmax(logits, axis=-1) == jnp.argmax(labels, axis=-1)
-    share = jnp.mean(right.astype(logits.dtype))
-    return jnp.where(jnp.all(jnp.isfinite(logits)), share, jnp.nan)
 
 
 def or_nan(solution: Solution, values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -111,6 +113,11 @@ class AbstractHeadAlgorithm(AbstractAlgorithm):
 
     encoder: eqx.AbstractVar[AbstractEncoder]
     ways: eqx.AbstractVar[int]
+
+    @property
+    def criterion(self) -> AbstractCriterion:
+        """Heads classify."""
+        return CrossEntropy()
 
     @abstractmethod
     def adapt_head(
@@ -145,9 +152,17 @@ class AbstractHeadAlgorithm(AbstractAlgorithm):
 
 
 class AbstractNetworkAlgorithm(AbstractAlgorithm):
-    """Adapts the whole network, encoder and head. `meta` is the network, or holds it."""
+    """Adapts the whole network, encoder and head. `meta` is the network, or holds it.
+
+    Loss and score are the model's, so that the same method classifies or learns a function.
+    """
 
     model: eqx.AbstractVar[Classifier]
+
+    @property
+    def criterion(self) -> AbstractCriterion:
+        """The model's."""
+        return self.model.criterion
 
     @default
     def init(self, key) -> PyTree:
@@ -162,8 +177,3 @@ class AbstractNetworkAlgorithm(AbstractAlgorithm):
     def logits(self, meta, task):
         """See `AbstractAlgorithm`."""
         return self.predict(meta, task.support, task.query[0])
-
-
-def network_loss(network: AbstractNetwork, data: Labelled) -> Float[Array, ""]:
-    """Mean cross-entropy of a network's logits: the inner loss of MAML and its kin."""
-    return softmax_cross_entropy(network(data[0]), data[1])

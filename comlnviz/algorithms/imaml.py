@@ -8,7 +8,7 @@ import optax
 from ..adjoints import Implicit
 from ..inner import gradient_descent
 from ..models import Classifier
-from .base import AbstractNetworkAlgorithm, network_loss
+from .base import AbstractNetworkAlgorithm
 
 
 @final
@@ -38,7 +38,7 @@ class IMAML(AbstractNetworkAlgorithm):
     def adapt(self, meta, support):
         """See `AbstractAlgorithm`."""
         return gradient_descent(
-            network_loss,
+            self.criterion,
             meta,
             support,
             self.num_steps,

@@ -10,8 +10,7 @@ import optax
 from ..adjoints import FirstOrder
 from ..inner import gradient_descent
 from ..models import Classifier
-from ..models.linear_head import softmax_cross_entropy
-from .base import AbstractNetworkAlgorithm, accuracy, network_loss, or_nan
+from .base import AbstractNetworkAlgorithm, or_nan
 
 
 @final
@@ -41,7 +40,7 @@ class LEAP(AbstractNetworkAlgorithm):
 
     def _descend(self, meta, data, path):
         return gradient_descent(
-            network_loss,
+            self.criterion,
             meta,
             data,
             self.num_steps,
@@ -53,11 +52,11 @@ class LEAP(AbstractNetworkAlgorithm):
     def meta_grad(self, meta, task):
         """See `AbstractAlgorithm`."""
         logits = self.logits(meta, task)
-        loss = softmax_cross_entropy(logits, task.query[1])
+        loss = self.criterion.loss(logits, task.query[1])
         everything = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), task.support, task.query)
         solution = self._descend(meta, everything, path=True)
         states, static = eqx.partition(solution.path, eqx.is_inexact_array)
-        along = lambda at: network_loss(eqx.combine(at, static), everything)
+        along = lambda at: self.criterion(eqx.combine(at, static), everything)
         losses, slopes = jax.lax.map(jax.value_and_grad(along), states)
         falls = -jnp.abs(jnp.diff(losses))
 
@@ -66,4 +65,6 @@ class LEAP(AbstractNetworkAlgorithm):
             fall = falls.reshape(-1, *[1] * (theta.ndim - 1))
             return or_nan(solution, -2 * jnp.sum(fall * slope[:-1] + moved, axis=0))
 
-        return (loss, accuracy(logits, task.query[1])), jax.tree.map(direction, states, slopes)
+        return (loss, self.criterion.score(logits, task.query[1])), jax.tree.map(
+            direction, states, slopes
+        )

@@ -8,7 +8,7 @@ import optax
 from ..adjoints import AbstractDescentAdjoint, StoredStates
 from ..inner import gradient_descent
 from ..models import Classifier
-from .base import AbstractNetworkAlgorithm, network_loss
+from .base import AbstractNetworkAlgorithm
 
 
 @final
@@ -34,7 +34,7 @@ class MAML(AbstractNetworkAlgorithm):
     def adapt(self, meta, support):
         """See `AbstractAlgorithm`."""
         return gradient_descent(
-            network_loss,
+            self.criterion,
             meta,
             support,
             self.num_steps,

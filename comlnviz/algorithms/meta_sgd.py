@@ -11,7 +11,7 @@ from jaxtyping import PyTree
 from ..adjoints import Unrolled
 from ..inner import gradient_descent
 from ..models import AbstractNetwork, Classifier
-from .base import AbstractNetworkAlgorithm, network_loss
+from .base import AbstractNetworkAlgorithm
 
 
 class Meta(eqx.Module):
@@ -50,7 +50,7 @@ class MetaSGD(AbstractNetworkAlgorithm):
         """See `AbstractAlgorithm`."""
         scale = lambda updates, _: jax.tree.map(lambda r, g: -r * g, meta.rates, updates)
         return gradient_descent(
-            network_loss,
+            self.criterion,
             meta.network,
             support,
             self.num_steps,

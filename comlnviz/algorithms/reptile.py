@@ -10,8 +10,7 @@ import optax
 from ..adjoints import FirstOrder
 from ..inner import gradient_descent
 from ..models import Classifier
-from ..models.linear_head import softmax_cross_entropy
-from .base import AbstractNetworkAlgorithm, accuracy, network_loss, or_nan
+from .base import AbstractNetworkAlgorithm, or_nan
 
 
 @final
@@ -37,7 +36,7 @@ class Reptile(AbstractNetworkAlgorithm):
     def adapt(self, meta, support):
         """See `AbstractAlgorithm`."""
         return gradient_descent(
-            network_loss,
+            self.criterion,
             meta,
             support,
             self.num_steps,
@@ -48,9 +47,9 @@ class Reptile(AbstractNetworkAlgorithm):
     def meta_grad(self, meta, task):
         """See `AbstractAlgorithm`."""
         logits = self.logits(meta, task)
-        loss = softmax_cross_entropy(logits, task.query[1])
+        loss = self.criterion.loss(logits, task.query[1])
         everything = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), task.support, task.query)
         solution = self.adapt(meta, everything)
         start, end = (eqx.filter(x, eqx.is_inexact_array) for x in (meta, solution.params))
         direction = jax.tree.map(lambda a, b: or_nan(solution, a - b), start, end)
-        return (loss, accuracy(logits, task.query[1])), direction
+        return (loss, self.criterion.score(logits, task.query[1])), direction

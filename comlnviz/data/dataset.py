@@ -13,8 +13,8 @@ class Dataset:
 
     - `images`: uint8, (classes, images a class, height, width, channels); or, where a dataset holds
       embeddings in place of images, float32, (classes, embeddings a class, d). Memory-mapped and
-      read-only when large.
-    - `names`: the name of each class.
+      read-only when large. Of ratings, float32, (users, items), NaN where there is none.
+    - `names`: the name of each class, or user.
     """
 
     images: np.ndarray

@@ -10,6 +10,7 @@ from .embeddings import parse_embeddings
 from .glyphs import load_glyphs
 from .omniglot import parse_minimal, parse_omniglot
 from .photographs import parse_photographs
+from .ratings import parse_jester, parse_movielens
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Source:
     **Fields:**
 
     - `about`, `licence`: for the reader.
-    - `classes`: how many each split has, by which a dataset is recognised as whole; without an
-      entry for a split, any number will do.
+    - `classes`: how many each split has, by which a dataset is recognised as whole; `None` where
+      any number will do. Without entries there are three splits, of any number.
     - `make`: split → Dataset, for what needs no files.
     - `parse`: (files, split, new array, options) → (images, names), for what does.
     - `options`: what can be chosen: its values, the first of which is the default.
@@ -43,7 +44,7 @@ class Source:
 
     about: str
     licence: str
-    classes: Mapping[str, int]
+    classes: Mapping[str, int | None]
     make: Callable | None = None
     parse: Callable | None = None
     options: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
@@ -58,6 +59,10 @@ def _omniglot(part: str, digest: str) -> Remote:
     place = f"master/python/{part}.zip"
     urls = tuple(host.format("brendenlake/omniglot", place) for host in hosts)
     return Remote(f"{part}.zip", urls, digest)
+
+
+def _movielens(file: str) -> Remote:
+    return Remote(file, (f"https://files.grouplens.org/datasets/movielens/{file}",))
 
 
 _IMAGENET = "ImageNet's terms: research only"
@@ -147,5 +152,29 @@ SOURCES: Mapping[str, Source] = {
             ),
         ),
         folders=("leo", "embeddings"),
+    ),
+    "movielens-100k": Source(
+        about="ratings of the 100 most rated films by users with 20 or more (GroupLens)",
+        licence="GroupLens's terms: research, no redistribution",
+        classes={"train": 475, "test": 100},
+        parse=partial(parse_movielens, file="u.data", separator=None),
+        remotes=(_movielens("ml-100k.zip"),),
+        folders=("ml-100k",),
+    ),
+    "movielens-1m": Source(
+        about="the same of a million ratings (GroupLens)",
+        licence="GroupLens's terms: research, no redistribution",
+        classes={"train": None, "test": 100},
+        parse=partial(parse_movielens, file="ratings.dat", separator="::"),
+        remotes=(_movielens("ml-1m.zip"),),
+        folders=("ml-1m",),
+    ),
+    "jester-1": Source(
+        about="ratings of 100 jokes by users with 36 or more (Goldberg et al. 2001)",
+        licence="for research, with acknowledgement",
+        classes={"train": None, "test": 100},
+        parse=parse_jester,
+        obtain="Jester's sheets jester-data-1, -2 and -3, each saved as .csv",
+        folders=("jester",),
     ),
 }

@@ -3,13 +3,8 @@
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import final
-
-import equinox as eqx
-from jaxtyping import Array, Float
 
 from ..adjoints import (
-    AbstractFlowAdjoint,
     Backsolve,
     Checkpointed,
     ForwardSensitivity,
@@ -17,40 +12,13 @@ from ..adjoints import (
     StoredStates,
     Unrolled,
 )
-from ..algorithms import ANIL, COMLN, FOMAML, IMAML, MAML, AbstractAlgorithm, Reptile
-from ..algorithms.base import AbstractNetworkAlgorithm, network_loss
-from ..inner import gradient_flow
+from ..algorithms import AMAML, ANIL, COMLN, FOMAML, IMAML, MAML, AbstractAlgorithm, Reptile
 from ..models import Classifier
 from .naive import NaiveForward
 from .problem import Problem
 
 ALPHA = 0.01  # the time that a gradient step takes, in the papers' curves
 STATES = 20  # that A-MAML keeps; also the steps of conjugate gradients that iMAML takes
-
-
-@final
-class NetworkFlow(AbstractNetworkAlgorithm):
-    """The flow of a whole network, with one of the adjoints of `gradient_flow`.
-
-    **Fields:**
-
-    - `model`: the network's recipe.
-    - `T`, `adjoint`: as in `gradient_flow`.
-
-    Source: A-MAML (Li et al. 2023), Algorithm 1.
-    """
-
-    model: Classifier
-    T: float | Float[Array, ""] = 1.0
-    adjoint: AbstractFlowAdjoint = StoredStates()
-    max_steps: int = eqx.field(static=True, default=4096)
-
-    def adapt(self, meta, support):
-        """See `AbstractAlgorithm`."""
-        return gradient_flow(
-            network_loss, meta, support, self.T, adjoint=self.adjoint, max_steps=self.max_steps,
-            rtol=1e-4, atol=1e-4, throw=False,
-        )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +48,10 @@ def _network(p: Problem) -> Classifier:
 
 def _flow(p: Problem, n: int, adjoint, **settings) -> COMLN:
     return COMLN(p.encoder(), p.ways, T=ALPHA * n, adjoint=adjoint, **settings)
+
+
+def _network_flow(p: Problem, n: int, adjoint) -> AMAML:
+    return AMAML(_network(p), ALPHA * n, rtol=1e-4, atol=1e-4, adjoint=adjoint)
 
 
 def _head(p: Problem) -> int:
@@ -112,11 +84,11 @@ METHODS: dict[str, Method] = {
         False, True, "|θ|", lambda p, n, size: size,
     ),
     "A-MAML": Method(
-        lambda p, n: NetworkFlow(_network(p), ALPHA * n, StoredStates(STATES)),
+        lambda p, n: _network_flow(p, n, StoredStates(STATES)),
         False, False, "|θ|·states", lambda p, n, size: size * STATES,
     ),
     "A-MAML by backsolve": Method(
-        lambda p, n: NetworkFlow(_network(p), ALPHA * n, Backsolve()),
+        lambda p, n: _network_flow(p, n, Backsolve()),
         False, False, "|θ|", lambda p, n, size: size,
     ),
     "ANIL": Method(

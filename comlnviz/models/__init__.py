@@ -2,6 +2,7 @@
 
 from .classifier import Classifier
 from .conv4 import Conv4
+from .criterion import AbstractCriterion, CrossEntropy, Labelled, SquaredError, accuracy
 from .encoder import AbstractEncoder, AbstractNetwork, Identity
 from .linear_head import LinearHead, cross_entropy
 from .mlp import MLP
@@ -9,12 +10,17 @@ from .resnet12 import ResNet12
 
 __all__ = [
     "MLP",
+    "AbstractCriterion",
     "AbstractEncoder",
     "AbstractNetwork",
     "Classifier",
     "Conv4",
+    "CrossEntropy",
     "Identity",
+    "Labelled",
     "LinearHead",
     "ResNet12",
+    "SquaredError",
+    "accuracy",
     "cross_entropy",
 ]

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .criterion import AbstractCriterion, CrossEntropy
 from .encoder import AbstractEncoder, AbstractNetwork
 
 
@@ -15,10 +16,13 @@ class Classifier(AbstractEncoder):
 
     - `encoder`: everything below the head.
     - `ways`: the number N of classes.
+    - `criterion`: what the outputs should be; with `SquaredError()` they are N values in place of
+      logits, and the network learns a function.
     """
 
     encoder: AbstractEncoder
     ways: int = eqx.field(static=True)
+    criterion: AbstractCriterion = CrossEntropy()
 
     @property
     def size(self) -> int:

@@ -3,15 +3,38 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import comln_figure_5, comln_figure_d, comln_table_2, comln_table_4, comln_table_5
+from . import (
+    amaml_figure_2,
+    amaml_table_3,
+    amaml_table_4,
+    amaml_table_5,
+    amaml_tables_1_2,
+    comln_figure_5,
+    comln_figure_d,
+    comln_table_2,
+    comln_table_4,
+    comln_table_5,
+)
 from .experiment import Experiment, Preset, run
 from .findings import Finding
 from .published import published
 from .results import Result, read, results_folder
 
 EXPERIMENTS: Mapping[str, Experiment] = {
-    module.EXPERIMENT.identifier: module.EXPERIMENT
-    for module in (comln_table_2, comln_table_4, comln_table_5, comln_figure_5, comln_figure_d)
+    experiment.identifier: experiment
+    for experiment in (
+        comln_table_2.EXPERIMENT,
+        comln_table_4.EXPERIMENT,
+        comln_table_5.EXPERIMENT,
+        comln_figure_5.EXPERIMENT,
+        comln_figure_d.EXPERIMENT,
+        amaml_figure_2.EXPERIMENT,
+        amaml_tables_1_2.TABLE_1,
+        amaml_tables_1_2.TABLE_2,
+        amaml_table_3.EXPERIMENT,
+        amaml_table_4.EXPERIMENT,
+        amaml_table_5.EXPERIMENT,
+    )
 }
 
 

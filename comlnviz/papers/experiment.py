@@ -48,6 +48,8 @@ class Experiment:
     - `presets`: by name. `paper` is the paper's protocol, `classroom` keeps the claim and runs on
       two cores in minutes.
     - `judge`: of the numbers, which claims hold.
+    - `form`: how a number is printed.
+    - `lower_is_better`: whether the numbers are errors.
     """
 
     identifier: str
@@ -55,6 +57,8 @@ class Experiment:
     claim: str
     presets: Mapping[str, Callable[[], Preset]]
     judge: Callable[[Cells], tuple[Finding, ...]]
+    form: str = ".2f"
+    lower_is_better: bool = False
 
 
 def run(

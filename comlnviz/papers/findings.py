@@ -21,31 +21,45 @@ def above_all(claim: str, cells: Cells, one: str, others: Iterable[str]) -> Find
     return _compare(claim, cells, one, others, ties="undecided")
 
 
+def smaller_than_all(claim: str, cells: Cells, one: str, others: Iterable[str]) -> Finding:
+    """Whether the interval of cell `one`, an error, lies below those of all others."""
+    return _compare(claim, cells, one, others, ties="undecided", sign=-1, form=".3f")
+
+
 def below_none(claim: str, cells: Cells, one: str, others: Iterable[str]) -> Finding:
     """Whether the interval of cell `one` lies below that of no other."""
     return _compare(claim, cells, one, others, ties="holds")
 
 
-def _compare(claim: str, cells: Cells, one: str, others: Iterable[str], *, ties: Any) -> Finding:
+def _compare(
+    claim: str,
+    cells: Cells,
+    one: str,
+    others: Iterable[str],
+    *,
+    ties: Any,
+    sign: int = 1,
+    form: str = ".1f",
+) -> Finding:
     others = list(others)
     if "mean" not in cells.get(one, {}):
         return Finding(claim, "undecided", f"{one} has no number")
-    mean, ci = cells[one]["mean"], cells[one]["ci95"]
+    ahead_of_it, behind = ("above", "below") if sign > 0 else ("below", "above")
+    lead = lambda name: sign * (cells[name]["mean"] - cells[one]["mean"])
+    slack = lambda name: cells[name]["ci95"] + cells[one]["ci95"]
     rivals = [name for name in others if "mean" in cells.get(name, {})]
-    ahead = [n for n in rivals if cells[n]["mean"] - cells[n]["ci95"] > mean + ci]
-    level = [
-        n for n in rivals if n not in ahead and cells[n]["mean"] + cells[n]["ci95"] >= mean - ci
-    ]
-    listed = lambda names: ", ".join(f"{n} {cells[n]['mean']:.1f}" for n in names)
-    ours = f"{one} {mean:.1f} ± {ci:.1f}"
+    ahead = [n for n in rivals if lead(n) > slack(n)]
+    level = [n for n in rivals if n not in ahead and lead(n) >= -slack(n)]
+    listed = lambda names: ", ".join(f"{n} {cells[n]['mean']:{form}}" for n in names)
+    ours = f"{one} {cells[one]['mean']:{form}} ± {cells[one]['ci95']:{form}}"
     if ahead:
-        return Finding(claim, "does not hold", f"{ours}; above it: {listed(ahead)}")
+        return Finding(claim, "does not hold", f"{ours}; {ahead_of_it} it: {listed(ahead)}")
     absent = [name for name in others if name not in cells]
     if absent:
         return Finding(claim, "undecided", f"{ours}; no numbers yet for {', '.join(absent)}")
     if level:
         return Finding(claim, ties, f"{ours}; not told apart from it: {listed(level)}")
-    return Finding(claim, "holds", f"{ours}; all others lie below it")
+    return Finding(claim, "holds", f"{ours}; all others lie {behind} it")
 
 
 def paired(claim: str, cells: Cells, one: str, other: str) -> Finding:

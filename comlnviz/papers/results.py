@@ -26,10 +26,13 @@ class Result:
 
     - `record`: what its file holds.
     - `findings`: the paper's claims, and whether they hold here.
+    - `form`, `lower_is_better`: as in `Experiment`.
     """
 
     record: dict[str, Any]
     findings: tuple[Finding, ...]
+    form: str = ".2f"
+    lower_is_better: bool = False
 
     @property
     def cells(self) -> dict[str, dict[str, Any]]:
@@ -49,17 +52,21 @@ class Result:
             return ""
         methods, columns = ([*dict.fromkeys(part)] for part in zip(*names, strict=True))
         theirs, published = self._published(), self.record["published"]
+        named = published["columns"] if theirs else []
+        place = {c: named.index(c) if c in named else i for i, c in enumerate(columns)}
         head = ["method"]
         for column in columns:
             head.append(f"{column}, ours")
-            head += [f"{published['columns'][len(head) // 2 - 1]}, paper"] if theirs else []
+            head += [f"{named[place[column]]}, paper"] if theirs else []
         rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
         for method in methods:
             row = [method]
-            for number, column in enumerate(columns):
+            for column in columns:
                 row.append(self._ours(f"{method}, {column}", column))
                 if theirs:
-                    row.append(_plus_minus(*theirs[method][number]) if method in theirs else "")
+                    row.append(
+                        self._plus_minus(*theirs[method][place[column]]) if method in theirs else ""
+                    )
             rows.append(row)
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -68,10 +75,14 @@ class Result:
         if "mean" not in cell:
             return "diverged" if "failed" in cell else ""
         rivals = [c for n, c in self.cells.items() if n.endswith(f", {column}") and "mean" in c]
-        best = max(rivals, key=lambda c: c["mean"])
-        text = _plus_minus(cell["mean"], cell["ci95"])
-        level = cell["mean"] + cell["ci95"] >= best["mean"] - best["ci95"]
+        sign = -1 if self.lower_is_better else 1
+        best = max(rivals, key=lambda c: sign * c["mean"])
+        text = self._plus_minus(cell["mean"], cell["ci95"])
+        level = sign * (cell["mean"] - best["mean"]) + cell["ci95"] + best["ci95"] >= 0
         return f"**{text}**" if level else text
+
+    def _plus_minus(self, mean: float, ci: float) -> str:
+        return f"{mean:{self.form}} ± {ci:{self.form}}"
 
     def _published(self) -> dict[str, list[list[float]]]:
         """What the paper says of each method; of several networks, with the first it lists."""
@@ -82,7 +93,7 @@ class Result:
     def _source(self) -> str:
         record, protocol = self.record, self.record["protocol"]
         devices = ", ".join(dict.fromkeys(cell["device"] for cell in self.cells.values()))
-        if "test_tasks" in protocol:
+        if "ways" in protocol:
             what = (
                 f"{protocol['ways']}-way tasks of {protocol['data']}, {protocol['encoder']}, "
                 f"{protocol['num_steps']} steps of {protocol['batch_size']} tasks; mean and 95% "
@@ -115,8 +126,5 @@ def read(experiment: Experiment, preset: str, folder: Path | None) -> Result:
             f"`comlnviz reproduce {experiment.identifier} --preset {preset}`."
         )
     record = json.loads(path.read_text(encoding="utf-8"))
-    return Result(record, experiment.judge(record["cells"]))
-
-
-def _plus_minus(mean: float, ci: float) -> str:
-    return f"{mean:.2f} ± {ci:.2f}"
+    findings = experiment.judge(record["cells"])
+    return Result(record, findings, experiment.form, experiment.lower_is_better)

@@ -8,7 +8,11 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 
 class Task(NamedTuple):
-    """A support set to adapt on and a query set to be judged on, each (inputs, one-hot labels)."""
+    """A support set to adapt on and a query set to be judged on, each (inputs, labels).
+
+    Labels are one-hot rows where there are N classes, and values, N = 1, where a function is
+    learned.
+    """
 
     support: tuple[Float[Array, "M *shape"], Float[Array, "M N"]]
     query: tuple[Float[Array, "Q *shape"], Float[Array, "Q N"]]

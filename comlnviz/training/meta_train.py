@@ -143,9 +143,10 @@ def meta_train(
                 bar.update(count, taken)
                 if validation is not None and step % validate_every == 0:
                     score = evaluate(algorithm, state.meta, validation, num_tasks=validation_tasks)
-                    waited = 0 if score.mean > best else waited + 1
-                    if score.mean > best:
-                        best, state = score.mean, eqx.tree_at(lambda s: s.best, state, state.meta)
+                    worth = -score.mean if algorithm.criterion.lower_is_better else score.mean
+                    waited = 0 if worth > best else waited + 1
+                    if worth > best:
+                        best, state = worth, eqx.tree_at(lambda s: s.best, state, state.meta)
                     seen = {"validation_step": [step], "validation_score": [score.mean]}
                     history = _extended(history, {k: np.array(v) for k, v in seen.items()})
                 if step % checkpoint_every == 0:

@@ -44,28 +44,29 @@ def fine_gradients(inputs):
     return value_of(rk4(field, params, T, 600))
 
 
-def flow_gradients(num_states):
+def flow_gradients(num_states, order=2):
     @jax.jit
     @jax.grad
     def gradients(inputs):
         params, weight, data = inputs
-        adjoint = StoredStates(num_states)
+        adjoint = StoredStates(num_states, order)
         loss = make_loss(weight)
-        run = gradient_flow(loss, params, data, T, rtol=1e-9, atol=1e-9, adjoint=adjoint)
+        run = gradient_flow(loss, params, data, T, rtol=1e-12, atol=1e-12, adjoint=adjoint)
         return value_of(run.params)
 
     return gradients((PARAMS, WEIGHT, (X, Y)))
 
 
-def test_flow_gradient_is_second_order_in_the_spacing():
+@pytest.mark.parametrize("order, states", [(2, (65, 129, 257)), (4, (17, 33, 65))])
+def test_flow_gradient_is_of_its_order_in_the_spacing(order, states):
     want = fine_gradients((PARAMS, WEIGHT, (X, Y)))
-    got = [flow_gradients(n) for n in (65, 129, 257)]
+    got = [flow_gradients(n, order) for n in states]
     # In the initial parameters, in the closed-over weight, and in the data.
     for part in range(3):
         errors = [error(g[part], want[part]) for g in got]
         slopes = np.log2(np.divide(errors[:-1], errors[1:]))
         assert errors[-1] < 1e-3
-        assert all(1.8 < slope < 2.2 for slope in slopes), (part, errors)
+        assert all(abs(slope - order) < 0.1 * order for slope in slopes), (part, errors)
 
 
 def test_flow_gradient_in_T_is_minus_the_alignment():
@@ -140,9 +141,17 @@ def test_descent_refuses_stateful_optimizers_and_names_one_that_takes_them(optim
     assert run.ok
 
 
-def test_fewer_than_two_states_are_refused():
-    with pytest.raises(ValueError, match=r"num_states must be at least 2, both ends; got 1\."):
-        StoredStates(1)
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ((1,), r"num_states must be at least 2, both ends; got 1\."),
+        ((5, 3), r"order must be 2 or 4; got 3\."),
+        ((6, 4), r"num_states must be odd for order 4; got 6\."),
+    ],
+)
+def test_states_that_cannot_be_stepped_over_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        StoredStates(*settings)
 
 
 def test_python_floats_outside_jit_get_the_same_gradients_as_under_jit():

@@ -24,13 +24,13 @@ from comlnviz.algorithms import (
     Reptile,
     accuracy,
 )
-from comlnviz.algorithms.base import network_loss
 from comlnviz.data import load
-from comlnviz.models import MLP, Classifier, Conv4, cross_entropy
+from comlnviz.models import MLP, Classifier, Conv4, CrossEntropy, cross_entropy
 from comlnviz.models.linear_head import softmax_cross_entropy
 from comlnviz.tasks import FewShot
 
 KEY = jax.random.key(3)
+network_loss = CrossEntropy()
 N = 3
 ENCODER = MLP(64, (12, 7), jnp.tanh)
 MODEL = Classifier(MLP(64, (6,), jnp.tanh), N)

@@ -12,10 +12,14 @@ from comlnviz.data import DataError, load
 from comlnviz.models import MLP
 from comlnviz.papers import Experiment, Preset, comln_table_2, run
 from comlnviz.papers.few_shot import Protocol, methods, train
-from comlnviz.papers.findings import above_all, below_none, paired
+from comlnviz.papers.findings import above_all, below_none, paired, smaller_than_all
 from comlnviz.training import TrainingError
 
 EXPERIMENTS = pytest.mark.parametrize("identifier", papers.EXPERIMENTS)
+STORED = pytest.mark.parametrize(
+    "identifier",
+    [n for n in papers.EXPERIMENTS if (papers.results_folder() / f"{n}-classroom.json").is_file()],
+)
 silent = lambda sentence: None
 
 
@@ -102,6 +106,20 @@ def test_claims_are_decided_by_intervals():
     assert "d 53.0" in above_all("claim", cells, "a", ["d"]).why
 
 
+def test_of_errors_the_smaller_is_better():
+    cells = {"a": cell(0.5, 0.01), "b": cell(0.47, 0.01), "c": cell(0.49, 0.01), "d": cell(0.6)}
+    verdict = lambda one, *others: smaller_than_all("claim", cells, one, others).verdict
+    assert verdict("b", "a") == "holds"
+    assert verdict("b", "a", "c") == "undecided"
+    assert verdict("a", "b") == "does not hold"
+    assert verdict("b", "missing") == "undecided"
+    assert "below it: b 0.470" in smaller_than_all("claim", cells, "a", ["b"]).why
+    record = {"cells": {f"{n}, x": c for n, c in cells.items()}, "published": None}
+    record |= {"protocol": {}, "preset": "p", "complete": True}
+    table = papers.Result(record, (), ".3f", lower_is_better=True).markdown()
+    assert "| b | **0.470 ± 0.010** |" in table and "| a | 0.500 ± 0.010 |" in table
+
+
 def test_two_solvers_are_compared_task_by_task():
     rng = np.random.default_rng(0)
     tasks = rng.uniform(0.3, 0.9, 1000)
@@ -125,7 +143,7 @@ def test_every_experiment_says_what_it_takes(identifier):
     assert all(found.verdict == "undecided" for found in made.judge({}))
 
 
-@EXPERIMENTS
+@STORED
 def test_what_is_stored_is_of_the_present_protocol_and_shows_itself(identifier):
     result = papers.result(identifier)
     preset = papers.EXPERIMENTS[identifier].presets["classroom"]()
