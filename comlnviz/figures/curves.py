@@ -16,6 +16,10 @@ _MARKERS = {
     "MAML, every √n": "s", "MAML, recursive": "D", "Reptile": "s", "iMAML": "^",
     "naive forward sensitivity": "v", "COMLN, forward, Euler": "s",
 }  # fmt: skip
+_SHORT = {
+    "naive forward sensitivity": "naive forward", "COMLN, forward, Euler": "COMLN, Euler",
+    "A-MAML by backsolve": "A-MAML, backsolve",
+}  # fmt: skip
 _PANELS = {
     "temporary_bytes": ("temporary memory of one meta-gradient", "bytes", (3e3, 1e13)),
     "seconds": ("time of one meta-gradient", "seconds", (1e-4, 3e3)),
@@ -23,7 +27,7 @@ _PANELS = {
 }
 _PLACES = {
     "temporary_bytes": (0.065, 0.585, 0.265, 0.36),
-    "seconds": (0.575, 0.585, 0.265, 0.36),
+    "seconds": (0.57, 0.585, 0.265, 0.36),
     "error": (0.065, 0.105, 0.265, 0.36),
 }
 _LINE = 0.062  # the height of a line of text, as a share of a panel's
@@ -85,10 +89,10 @@ class CurvesFigure:
         animate(here)
 
     def _make_table(self) -> None:
-        axes = self.table = self.figure.add_axes((0.63, 0.105, 0.24, 0.36))
+        axes = self.table = self.figure.add_axes((0.61, 0.105, 0.26, 0.36))
         label_axes(axes, "Table 1, every constant one", "bytes", "")
         axes.set(xscale="log", xlim=(1e2, 1e13), ylim=(len(TABLE_1) - 0.4, -0.6))
-        axes.set_yticks(range(len(TABLE_1)), TABLE_1, fontsize=8)
+        axes.set_yticks(range(len(TABLE_1)), [_SHORT.get(m, m) for m in TABLE_1], fontsize=8)
         axes.set_xticks([1e3, 1e6, 1e9, 1e12])
         self.bars, self.sizes = [], []
         for row, method in enumerate(TABLE_1):
@@ -164,7 +168,8 @@ class CurvesFigure:
         places = spread({method: share for method, (share, _) in found.items()}, _LINE)
         for method in METHODS:
             label = self.labels[what, method]
-            label.set_text(f"{method}  {found[method][1]}" if method in found else "")
+            name = _SHORT.get(method, method)
+            label.set_text(f"{name}  {found[method][1]}" if method in found else "")
             if method in found:
                 label.set_y(places[method])
 
