@@ -36,6 +36,7 @@ class Apart:
             memory_limit=memory_limit, device=device,
         )  # fmt: skip
         self.timeout, self._began = timeout, time.monotonic()
+        self._found: Measurement | None = None
         # Files, not pipes: nobody need read them for the child to go on.
         self._said, self._complaints = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self._child = subprocess.Popen(
@@ -51,20 +52,29 @@ class Apart:
     @property
     def stage(self) -> str:
         """What the child is doing."""
-        lines = self._lines()
+        lines = [] if self._said.closed else self._lines()
         return lines[-1]["stage"] if lines else "starting"
 
     def poll(self) -> Measurement | None:
         """The measurement; `None` while it is under way.
 
         **Raises** `RuntimeError`, with the child's last words, when it fails in another way than
-        by running out of memory or time.
+        by running out of memory or time; and when it was cancelled.
         """
-        code = self._child.poll()
-        if code is None:
-            if self.seconds < self.timeout:
+        if self._found is None:
+            if self._said.closed:
+                raise RuntimeError("The measurement was cancelled.")
+            code = self._child.poll()
+            if code is None and self.seconds < self.timeout:
                 return None
-            self.cancel()
+            try:
+                self._found = self._outcome(code)
+            finally:
+                self.cancel()
+        return self._found
+
+    def _outcome(self, code: int | None) -> Measurement:
+        """What the child's lines and the code it ended with (`None`: it has not) come to."""
         found = [line["found"] for line in self._lines() if line["found"] is not None]
         known = {name: self._order[name] for name in ("method", "length", "problem")}
         known = found[-1] if found else known
@@ -102,6 +112,8 @@ class Apart:
         """End the child."""
         self._child.kill()
         self._child.wait()
+        self._said.close()
+        self._complaints.close()
 
     def _lines(self) -> list[dict[str, Any]]:
         whole, _, _ = _text(self._said).rpartition("\n")  # a last line may not be complete

@@ -226,7 +226,7 @@ def test_a_measurement_under_way_says_where_it_is_and_can_be_cancelled():
     running = Apart("ANIL", 10, SMALL, repeats=1)
     assert running.stage == "starting" and running.poll() is None
     running.cancel()
-    with pytest.raises(RuntimeError, match="last words"):
+    with pytest.raises(RuntimeError, match="was cancelled"):
         running.poll()
 
 
