@@ -74,8 +74,12 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="measure what a meta-gradient costs on this machine")
     bench.add_argument("what", choices=("curves",), help="memory and run time against the length")
-    bench.add_argument("--backbone", default="features", help="features, conv-4 or resnet-12")
-    bench.add_argument("--shots", metavar="N", type=int, default=1, help="examples a class")
+    bench.add_argument("--backbone", default="features",
+                       help="features, conv-4 or resnet-12 (default: %(default)s)")  # fmt: skip
+    bench.add_argument("--ways", metavar="N", type=int, default=5,
+                       help="classes (default: %(default)s)")  # fmt: skip
+    bench.add_argument("--shots", metavar="N", type=int, default=1,
+                       help="examples a class (default: %(default)s)")  # fmt: skip
     bench.add_argument("--d", metavar="N", type=int, default=1600, help="size of the features")
     bench.add_argument("--methods", metavar="NAME", nargs="+", help="some only, by name")
     bench.add_argument("--longest", metavar="STEPS", type=float, default=1e8,
@@ -85,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=120,
                        help="for one measurement (default: %(default)s)")  # fmt: skip
     bench.add_argument("--repeats", metavar="N", type=int, default=5, help="timed calls")
+    bench.add_argument("--device", help="cpu or gpu (default: the one that JAX uses)")
+    bench.add_argument("--again", action="store_true",
+                       help="measure also what the file has; on a quiet machine, say")  # fmt: skip
     bench.add_argument("--out", metavar="DIR", type=Path, default=Path("results/curves"),
                        help="where the results go (default: %(default)s)")  # fmt: skip
     bench.set_defaults(command=_bench)
@@ -177,8 +184,10 @@ def _bench(options: argparse.Namespace) -> int:
     from .measure import METHODS, Problem
     from .measure.curves import LENGTHS, sweep
 
+    # A GPU's memory is for the child processes that are measured, not for this one.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     try:
-        problem = Problem(backbone=options.backbone, shots=options.shots, d=options.d)
+        problem = Problem(options.backbone, options.ways, options.shots, d=options.d)
         path = sweep(
             options.out,
             problem,
@@ -187,6 +196,8 @@ def _bench(options: argparse.Namespace) -> int:
             memory_limit=options.memory * 1e9,
             timeout=options.timeout,
             repeats=options.repeats,
+            device=options.device,
+            again=options.again,
             say=lambda sentence: print(sentence, flush=True),
         )
     except (ValueError, RuntimeError) as error:

@@ -40,6 +40,11 @@ def _alignment() -> float:
     return 0.0
 
 
+def _steps_of_maml() -> float:
+    parameters, bytes_each, memory = 121_093, 4, 32e9
+    return memory / (parameters * bytes_each)
+
+
 def _tasks() -> float:
     return math.comb(100, 5)
 
@@ -69,6 +74,11 @@ _ANSWERS: dict[str, tuple[Callable[[], float], float, str]] = {
         _alignment,
         1e-6,
         "it is minus the slope of the query loss in T: how steep is a minimum?",
+    ),
+    "steps of MAML in 32 GB": (
+        _steps_of_maml,
+        0.05,
+        "each step keeps one copy of the parameters, four bytes a number; GB are 1e9 bytes",
     ),
     "tasks of a hundred characters": (
         _tasks,

@@ -58,11 +58,11 @@ class Trace(eqx.Module):
     `states` are those after every `stride` steps, the stride being the smallest power of two with
     which they suffice. State n is in slot n mod K + ⌊n/K⌋ of K slots: each time the stride
     doubles, this fills those of the states that are no longer wanted (up to K² steps). `times`
-    are all of them.
+    are those of all steps, where they are not of one length.
     """
 
     states: Float[Array, "K M N"]
-    times: Float[Array, " n"]
+    times: Float[Array, " n"] | None
 
     def stride(self, n: Int[Array, ""]) -> Int[Array, ""]:
         """After n steps."""
@@ -88,13 +88,14 @@ def _solve(head: LinearHead, *, T, integrator: Integrator, kept: int):
 def _forward(perturbed, head, *, T, integrator, kept):
     start = head.start()
     states = jnp.zeros((kept, *start.shape), start.dtype)
-    trace = Trace(states, jnp.zeros(integrator.max_steps + 1, T.dtype))
+    adaptive = integrator.adaptive
+    trace = Trace(states, jnp.zeros(integrator.max_steps + 1, T.dtype) if adaptive else None)
 
     def note(trace, state, n):
         wanted = state.accepted & (n % trace.stride(n) == 0)
         slot = jnp.where(wanted, trace.slot(n), kept)  # beyond the end: dropped
         states = trace.states.at[slot].set(state.y, mode="drop")
-        return Trace(states, trace.times.at[n].set(state.t))
+        return Trace(states, None if trace.times is None else trace.times.at[n].set(state.t))
 
     run, trace = integrator.walk(_field, start, head, T, note, trace)
     return run, (trace, run.stats["num_accepted_steps"])
@@ -113,7 +114,11 @@ def _backward(residuals, cotangent, perturbed, head, *, T, integrator, kept):
 
     def advance(s, head, first, k):
         j = first + k
-        h = trace.times[j + 1] - trace.times[j]
+        if trace.times is None:
+            assert integrator.dt0 is not None
+            h = jnp.minimum(integrator.dt0, T - j * integrator.dt0)
+        else:
+            h = trace.times[j + 1] - trace.times[j]
         h = jnp.where((k < stride) & (j < n), h, 0)
         return runge_kutta.step(integrator.solver, _field, s, head, h, None)[0]
 

@@ -4,9 +4,10 @@ from .backward_instability import BackwardInstability
 from .few_shot_lab import FewShotLab
 from .flow_explorer import FlowExplorer
 from .learn_t import LearnT
+from .memory_runtime import MemoryRuntime
 from .sensitivity_explorer import SensitivityExplorer
 
-ALL = (FlowExplorer, BackwardInstability, SensitivityExplorer, LearnT, FewShotLab)
+ALL = (FlowExplorer, BackwardInstability, SensitivityExplorer, LearnT, MemoryRuntime, FewShotLab)
 
 __all__ = [
     "ALL",
@@ -14,5 +15,6 @@ __all__ = [
     "FewShotLab",
     "FlowExplorer",
     "LearnT",
+    "MemoryRuntime",
     "SensitivityExplorer",
 ]

@@ -26,6 +26,11 @@ def choice(label: str, options: Any, value: Any, tooltip: str) -> Any:
     return widgets.Dropdown(options=options, value=value, **_common(label, tooltip))
 
 
+def several(label: str, options: Any, value: tuple, tooltip: str) -> Any:
+    """A list of which any number may be chosen."""
+    return widgets.SelectMultiple(options=options, value=value, rows=8, **_common(label, tooltip))
+
+
 def steps(label: str, options: Any, value: Any, tooltip: str) -> Any:
     """A slider over a few named values."""
     return widgets.SelectionSlider(options=options, value=value, **_common(label, tooltip))

@@ -25,6 +25,22 @@ COLOURS = {
     "GramAdjoint": PURPLE,
     "StoredStates": SKY,
 }
+# Of whole methods: variants share a colour, and None is the ink of the theme.
+METHOD_COLOURS: dict[str, str | None] = {
+    "MAML": ORANGE,
+    "MAML, every √n": ORANGE,
+    "MAML, recursive": ORANGE,
+    "FOMAML": None,
+    "Reptile": None,
+    "iMAML": None,
+    "A-MAML": SKY,
+    "A-MAML by backsolve": VERMILLION,
+    "ANIL": GREEN,
+    "naive forward sensitivity": None,
+    "COMLN, forward": BLUE,
+    "COMLN, forward, Euler": BLUE,
+    "COMLN, Gram": PURPLE,
+}
 
 _LIGHT = {"page": "#ffffff", "ink": "#222222", "faint": "#8a8a8a", "grid": "#e3e3e3"}
 _DARK = {"page": "#111111", "ink": "#e6e6e6", "faint": "#9a9a9a", "grid": "#333333"}

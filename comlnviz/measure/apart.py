@@ -4,50 +4,128 @@ import dataclasses
 import json
 import subprocess
 import sys
+import tempfile
+import time
 from typing import Any
 
 from .measurement import Measurement, measure
 from .problem import Problem
 
 
-def measure_apart(
-    method: str,
-    length: int,
-    problem: Problem,
-    *,
-    repeats: int = 5,
-    memory_limit: float = float("inf"),
-    timeout: float = 60.0,
-) -> Measurement:
-    """As `measure`, in a child process that is given `timeout` seconds, its start and compilation
-    included.
+class Apart:
+    """As `measure`, under way in a child process.
 
-    A child that the system kills for want of memory, or that the device refuses memory, is "out of
-    memory"; one that does not finish is "out of time".
-
-    **Raises** `RuntimeError`, with the child's last words, when it fails in another way.
+    Ask `poll` now and then, `wait` for the end, or `cancel`. A child that the system kills for
+    want of memory, or that the device refuses memory, is "out of memory"; one that does not finish
+    within `timeout` seconds, its start and compilation included, is "out of time".
     """
-    order = dict(
-        method=method, length=length, problem=dataclasses.asdict(problem), repeats=repeats,
-        memory_limit=memory_limit,
-    )  # fmt: skip
-    ended: dict[str, Any] = dict(method=method, length=length, problem=order["problem"])
-    try:
-        child = subprocess.run(
-            [sys.executable, "-m", __name__], input=json.dumps(order), capture_output=True,
-            text=True, timeout=timeout,
+
+    def __init__(
+        self,
+        method: str,
+        length: int,
+        problem: Problem,
+        *,
+        repeats: int = 5,
+        memory_limit: float = float("inf"),
+        timeout: float = 60.0,
+        device: str | None = None,
+    ) -> None:
+        self._order: dict[str, Any] = dict(
+            method=method, length=length, problem=dataclasses.asdict(problem), repeats=repeats,
+            memory_limit=memory_limit, device=device,
         )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        why = f"It did not finish within {timeout:g} s."
-        return Measurement(**ended, status="out of time", why=why)
-    if child.returncode == 0:
-        answer = json.loads(child.stdout.splitlines()[-1])
-        return from_json(answer)
-    if child.returncode == -9 or "RESOURCE_EXHAUSTED" in child.stderr:
-        why = "The device had no memory left."
-        return Measurement(**ended, status="out of memory", why=why)
-    last = child.stderr.strip().splitlines()[-1:] or ["nothing"]
-    raise RuntimeError(f"Measuring {method} at {length} steps failed; its last words: {last[0]}")
+        self.timeout, self._began = timeout, time.monotonic()
+        self._found: Measurement | None = None
+        # Files, not pipes: nobody need read them for the child to go on.
+        self._said, self._complaints = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", __name__, json.dumps(self._order)], stdin=subprocess.DEVNULL,
+            stdout=self._said, stderr=self._complaints,
+        )  # fmt: skip
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._began
+
+    @property
+    def stage(self) -> str:
+        """What the child is doing."""
+        lines = [] if self._said.closed else self._lines()
+        return lines[-1]["stage"] if lines else "starting"
+
+    def poll(self) -> Measurement | None:
+        """The measurement; `None` while it is under way.
+
+        **Raises** `RuntimeError`, with the child's last words, when it fails in another way than
+        by running out of memory or time; and when it was cancelled.
+        """
+        if self._found is None:
+            if self._said.closed:
+                raise RuntimeError("The measurement was cancelled.")
+            code = self._child.poll()
+            if code is None and self.seconds < self.timeout:
+                return None
+            try:
+                self._found = self._outcome(code)
+            finally:
+                self.cancel()
+        return self._found
+
+    def _outcome(self, code: int | None) -> Measurement:
+        """What the child's lines and the code it ended with (`None`: it has not) come to."""
+        found = [line["found"] for line in self._lines() if line["found"] is not None]
+        known = {name: self._order[name] for name in ("method", "length", "problem")}
+        known = found[-1] if found else known
+        if code is None and known.get("seconds") is None:
+            why = f"It did not finish within {self.timeout:g} s."
+            return from_json(known | {"status": "out of time", "why": why})
+        if code is None:
+            why = f"The reference took longer than {self.timeout:g} s."
+            return from_json(known | {"error_why": why})
+        if code == 0:
+            return from_json(known)
+        words = _text(self._complaints)
+        if code == -9 or "RESOURCE_EXHAUSTED" in words:
+            why = "The device had no memory left."
+            return from_json(known | {"status": "out of memory", "why": why})
+        last = words.strip().splitlines()[-1:] or ["nothing"]
+        method, length = self._order["method"], self._order["length"]
+        raise RuntimeError(
+            f"Measuring {method} at {length} steps failed; its last words: {last[0]}"
+        )
+
+    def wait(self) -> Measurement:
+        """The measurement, when it is there."""
+        try:
+            while (found := self.poll()) is None:
+                try:
+                    self._child.wait(max(0.0, self.timeout - self.seconds))
+                except subprocess.TimeoutExpired:
+                    pass
+            return found
+        finally:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """End the child."""
+        self._child.kill()
+        self._child.wait()
+        self._said.close()
+        self._complaints.close()
+
+    def _lines(self) -> list[dict[str, Any]]:
+        whole, _, _ = _text(self._said).rpartition("\n")  # a last line may not be complete
+        return [json.loads(line) for line in whole.splitlines()]
+
+
+def measure_apart(method: str, length: int, problem: Problem, **how: Any) -> Measurement:
+    """As `measure`, in a child process; arguments as those of `Apart`.
+
+    **Raises** `RuntimeError` for a child that fails, see `Apart.poll`.
+    """
+    return Apart(method, length, problem, **how).wait()
 
 
 def from_json(answer: dict[str, Any]) -> Measurement:
@@ -56,11 +134,21 @@ def from_json(answer: dict[str, Any]) -> Measurement:
     return Measurement(**{**answer, "spread": None if spread is None else tuple(spread)})
 
 
+def _text(file: Any) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
+
+
 def main() -> None:
-    """Read what to measure from the standard input, write what was found to the output."""
-    order = json.load(sys.stdin)
+    """Measure what the argument asks for; a line for each stage, with what is known by then."""
+
+    def say(stage: str, found: Measurement | None) -> None:
+        known = None if found is None else dataclasses.asdict(found)
+        print(json.dumps({"stage": stage, "found": known}), flush=True)
+
+    order = json.loads(sys.argv[1])
     order["problem"] = Problem(**order["problem"])
-    print(json.dumps(dataclasses.asdict(measure(**order))))
+    say("done", measure(**order, say=say))
 
 
 if __name__ == "__main__":

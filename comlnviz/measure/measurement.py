@@ -1,8 +1,10 @@
 """One meta-gradient, compiled, weighed and timed on the device at hand."""
 
 import dataclasses
+import os
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -10,8 +12,12 @@ import jax
 import jax.numpy as jnp
 
 from ..algorithms import AbstractAlgorithm
+from .device import find_device
 from .methods import METHODS
 from .problem import Problem
+from .reference import relative_error
+
+PATIENCE = 5.0  # seconds of timed calls after which no further one begins
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +33,10 @@ class Measurement:
     - `peak_bytes`: of the device's allocator; `None` where it does not say, as on a CPU.
     - `gradient_evaluations`, `solver_steps`: of the adaptation, forward; `None` where unknown.
     - `parameters`: of the whole network.
+    - `error`: ‖g − r‖/‖r‖ of the meta-gradient g against a converged one, r, in float64; `None`
+      where there is none to be had, and `error_why` then says why.
+    - `load`: processes that wanted the machine's cores, a minute's mean; timings taken beside
+      other work are worth less.
     - `why`: of a status that is not "ok", a sentence.
     """
 
@@ -44,7 +54,13 @@ class Measurement:
     gradient_evaluations: int | None = None
     solver_steps: int | None = None
     parameters: int | None = None
+    error: float | None = None
+    error_why: str = ""
+    load: float | None = None
     why: str = ""
+
+
+Say = Callable[[str, Measurement | None], None]
 
 
 def measure(
@@ -54,18 +70,23 @@ def measure(
     *,
     repeats: int = 5,
     memory_limit: float = float("inf"),
+    device: str | None = None,
+    say: Say = lambda stage, found: None,
 ) -> Measurement:
-    """Compile the meta-gradient of one task, ask XLA what it takes, run it, time it.
+    """Compile the meta-gradient of one task, ask XLA what it takes, run it, time it, check it.
 
     **Arguments:**
 
     - `method`: one of `METHODS`.
     - `length`: number of gradient steps of size 0.01; flows last as long.
     - `problem`: the task.
-    - `repeats`: timed calls, after one that is not; with 0 it is compiled and weighed only.
+    - `repeats`: timed calls, after one that is not, or fewer when they take long; with 0 it is
+      compiled and weighed only.
     - `memory_limit`: in bytes; what would take more is not run, its status "out of memory".
+    - `device`: "cpu" or "gpu"; `None` for the one that JAX uses by default.
+    - `say`: told each stage as it begins, and what is known by then.
 
-    **Raises** `ValueError` for an unknown method and for numbers out of range.
+    **Raises** `ValueError` for an unknown method or device and for numbers out of range.
     """
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}: choose from {'; '.join(METHODS)}.")
@@ -73,17 +94,30 @@ def measure(
         raise ValueError(
             f"length must be at least 1 and repeats at least 0; got {length} and {repeats}."
         )
-    with jax.enable_x64(problem.dtype == "float64"):
-        return _measure(method, length, problem, repeats, memory_limit)
+    with jax.default_device(find_device(device)):
+        with jax.enable_x64(problem.dtype == "float64"):
+            found, *seen = _measure(method, length, problem, repeats, memory_limit, say)
+        if found.status != "ok" or not repeats:
+            return found
+        say("comparing with a reference", found)
+        reference = METHODS[method].reference
+        if isinstance(reference, str):
+            return dataclasses.replace(found, error_why=reference)
+        error = relative_error(*seen, reference(problem, length))
+        why = "" if error is not None else "The reference did not converge either."
+        return dataclasses.replace(found, error=error, error_why=why)
 
 
-def _measure(method, length, problem, repeats, memory_limit) -> Measurement:
+def _measure(
+    method: str, length: int, problem: Problem, repeats: int, memory_limit: float, say: Say
+) -> tuple[Measurement, Any, Any, Any]:
+    """The measurement, the meta-gradient, and the meta-parameters and task it was taken at."""
+    say("compiling", None)
     algorithm, task = METHODS[method].make(problem, length), problem.task()
     meta = algorithm.init(jax.random.key(0))
     found: dict[str, Any] = dict(
-        method=method, length=length, problem=dataclasses.asdict(problem), repeats=repeats,
-        parameters=_size(meta),
-    )  # fmt: skip
+        method=method, length=length, problem=dataclasses.asdict(problem), parameters=_size(meta)
+    )
     dynamic, static = eqx.partition((algorithm, meta, task), eqx.is_array)
 
     def meta_gradient(dynamic):
@@ -98,25 +132,35 @@ def _measure(method, length, problem, repeats, memory_limit) -> Measurement:
     memory: Any = compiled.memory_analysis()
     found["temporary_bytes"] = int(memory.temp_size_in_bytes)
     found["argument_bytes"] = int(memory.argument_size_in_bytes)
-    if found["temporary_bytes"] + found["argument_bytes"] > memory_limit:
-        needs = (found["temporary_bytes"] + found["argument_bytes"]) / 1e9
-        why = f"It needs {needs:.3g} GB; {memory_limit / 1e9:.3g} GB are allowed."
-        return Measurement(**found, status="out of memory", why=why)
+    needs = found["temporary_bytes"] + found["argument_bytes"]
+    if needs > memory_limit:
+        why = f"It needs {needs / 1e9:.3g} GB; {memory_limit / 1e9:.3g} GB are allowed."
+        return Measurement(**found, status="out of memory", why=why), None, meta, task
     if not repeats:
-        return Measurement(**found)
-    loss, _ = jax.block_until_ready(compiled(dynamic))
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        jax.block_until_ready(compiled(dynamic))
-        times.append(time.perf_counter() - began)
-    found["seconds"] = statistics.median(times)
-    found["spread"] = _quartiles(times)
-    peak = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
-    found |= {"peak_bytes": peak, **_work(algorithm, meta, task)}
+        return Measurement(**found), None, meta, task
+    say("running", Measurement(**found))
+    loss, gradient = jax.block_until_ready(compiled(dynamic))
+    times = _times(lambda: compiled(dynamic), repeats)
+    found |= {"repeats": len(times), "seconds": statistics.median(times)}
+    found |= {"spread": _quartiles(times), "load": _load(), **_work(algorithm, meta, task)}
+    found["peak_bytes"] = (find_device().memory_stats() or {}).get("peak_bytes_in_use")
     if not jnp.isfinite(loss):
-        return Measurement(**found, status="failed", why="The meta-loss is not finite.")
-    return Measurement(**found)
+        found |= {"status": "failed", "why": "The meta-loss is not finite."}
+    return Measurement(**found), gradient, meta, task
+
+
+def _times(run: Callable[[], Any], repeats: int) -> list[float]:
+    """Seconds of each call; no further one once `PATIENCE` is over."""
+    times = []
+    while len(times) < repeats and sum(times) < PATIENCE:
+        began = time.perf_counter()
+        jax.block_until_ready(run())
+        times.append(time.perf_counter() - began)
+    return times
+
+
+def _load() -> float | None:
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def _work(algorithm: AbstractAlgorithm, meta: Any, task: Any) -> dict[str, Any]:

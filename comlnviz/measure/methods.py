@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 
 from ..adjoints import (
+    AbstractFlowAdjoint,
     Backsolve,
     Checkpointed,
     ForwardSensitivity,
@@ -16,8 +17,10 @@ from ..algorithms import AMAML, ANIL, COMLN, FOMAML, IMAML, MAML, AbstractAlgori
 from ..models import Classifier
 from .naive import NaiveForward
 from .problem import Problem
+from .reference import ProximalDescent
 
 ALPHA = 0.01  # the time that a gradient step takes, in the papers' curves
+PROXIMAL = 1.0  # iMAML's λ, as A-MAML's comparison has it
 STATES = 20  # that A-MAML keeps; also the steps of conjugate gradients that iMAML takes
 
 
@@ -33,6 +36,8 @@ class Method:
     - `formula`, `numbers`: what is kept for the meta-gradient by COMLN's Table 1, in words and as
       (problem, n, parameters of the network) → numbers. Of ANIL's N·d a step JAX keeps M·N: the
       Hessian of a linear head depends on W through its logits.
+    - `reference`: (problem, n) → what its meta-gradient is held against in 64 bits, or a sentence
+      where that makes no sense.
     """
 
     make: Callable[[Problem, int], AbstractAlgorithm]
@@ -40,6 +45,7 @@ class Method:
     steps: bool
     formula: str
     numbers: Callable[[Problem, int, int], float]
+    reference: Callable[[Problem, int], AbstractAlgorithm] | str
 
 
 def _network(p: Problem) -> Classifier:
@@ -50,58 +56,96 @@ def _flow(p: Problem, n: int, adjoint, **settings) -> COMLN:
     return COMLN(p.encoder(), p.ways, T=ALPHA * n, adjoint=adjoint, **settings)
 
 
-def _network_flow(p: Problem, n: int, adjoint) -> AMAML:
-    return AMAML(_network(p), ALPHA * n, rtol=1e-4, atol=1e-4, adjoint=adjoint)
+def _network_flow(
+    p: Problem, n: int, adjoint: AbstractFlowAdjoint, tolerance: float = 1e-4, max_steps: int = 4096
+) -> AMAML:
+    return AMAML(
+        _network(p), ALPHA * n, rtol=tolerance, atol=tolerance, adjoint=adjoint, max_steps=max_steps
+    )
 
 
 def _head(p: Problem) -> int:
-    return p.ways * p.d
+    return p.ways * p.size
+
+
+def _exact_network(p: Problem, n: int) -> MAML:
+    return MAML(_network(p), ALPHA, n, Checkpointed())
+
+
+def _exact_network_flow(p: Problem, n: int) -> AMAML:
+    return _network_flow(p, n, Checkpointed(), 1e-9, max_steps=2**14)
+
+
+def _exact_proximal(p: Problem, n: int) -> ProximalDescent:
+    return ProximalDescent(_network(p), PROXIMAL, ALPHA, n)
+
+
+def _exact_head(p: Problem, n: int) -> COMLN:
+    # ANIL's steps, taken in the M·N numbers that determine W.
+    return _flow(
+        p, n, GramAdjoint(), solver="euler", rtol=None, atol=None, dt0=ALPHA, max_steps=n + 1
+    )
+
+
+def _exact_head_flow(p: Problem, n: int) -> COMLN:
+    return _flow(p, n, GramAdjoint(), solver="dopri8", rtol=1e-10, atol=1e-10, max_steps=2**16)
 
 
 METHODS: dict[str, Method] = {
     "MAML": Method(
         lambda p, n: MAML(_network(p), ALPHA, n, Unrolled()),
         True, True, "|θ|·n", lambda p, n, size: size * n,
+        _exact_network,
     ),
     "MAML, every √n": Method(
         lambda p, n: MAML(_network(p), ALPHA, n, Checkpointed(math.isqrt(n - 1) + 1)),
         True, True, "|θ|·√n", lambda p, n, size: size * math.sqrt(n),
+        _exact_network,
     ),
     "MAML, recursive": Method(
         lambda p, n: MAML(_network(p), ALPHA, n, Checkpointed(n.bit_length())),
         True, True, "|θ|·log n", lambda p, n, size: size * max(1.0, math.log2(n)),
+        _exact_network,
     ),
     "FOMAML": Method(
         lambda p, n: FOMAML(_network(p), ALPHA, n),
         False, True, "|θ|", lambda p, n, size: size,
+        _exact_network,
     ),
     "Reptile": Method(
         lambda p, n: Reptile(_network(p), ALPHA, n),
         False, True, "|θ|", lambda p, n, size: size,
+        "Reptile takes no gradient of the query loss.",
     ),
     "iMAML": Method(
-        lambda p, n: IMAML(_network(p), 1.0, ALPHA, n, STATES),
+        lambda p, n: IMAML(_network(p), PROXIMAL, ALPHA, n, STATES),
         False, True, "|θ|", lambda p, n, size: size,
+        _exact_proximal,
     ),
     "A-MAML": Method(
         lambda p, n: _network_flow(p, n, StoredStates(STATES)),
         False, False, "|θ|·states", lambda p, n, size: size * STATES,
+        _exact_network_flow,
     ),
     "A-MAML by backsolve": Method(
         lambda p, n: _network_flow(p, n, Backsolve()),
         False, False, "|θ|", lambda p, n, size: size,
+        _exact_network_flow,
     ),
     "ANIL": Method(
         lambda p, n: ANIL(p.encoder(), p.ways, ALPHA, n, Unrolled()),
         True, True, "N·d·n", lambda p, n, size: _head(p) * n,
+        _exact_head,
     ),
     "naive forward sensitivity": Method(
         lambda p, n: NaiveForward(p.encoder(), p.ways, ALPHA * n),
-        True, False, "N²d² + M·N·d²", lambda p, n, size: _head(p) * (_head(p) + p.M * p.d),
+        True, False, "N²d² + M·N·d²", lambda p, n, size: _head(p) * (_head(p) + p.M * p.size),
+        _exact_head_flow,
     ),
     "COMLN, forward": Method(
         lambda p, n: _flow(p, n, ForwardSensitivity()),
         True, False, "M²N² + M³N", lambda p, n, size: (p.M * p.ways) ** 2 + p.M**3 * p.ways,
+        _exact_head_flow,
     ),
     "COMLN, forward, Euler": Method(
         lambda p, n: _flow(
@@ -109,9 +153,11 @@ METHODS: dict[str, Method] = {
             max_steps=n + 1,
         ),
         True, True, "M²N² + M³N", lambda p, n, size: (p.M * p.ways) ** 2 + p.M**3 * p.ways,
+        _exact_head,
     ),
     "COMLN, Gram": Method(
         lambda p, n: _flow(p, n, GramAdjoint()),
         True, False, "M·N·checkpoints", lambda p, n, size: p.M * p.ways * 91,
+        _exact_head_flow,
     ),
 }  # fmt: skip

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from ..models import AbstractEncoder, Conv4, Identity, ResNet12
 from ..tasks import Task
+from .device import find_device
 
 BACKBONES = ("features", "conv-4", "resnet-12")
 
@@ -50,9 +51,14 @@ class Problem:
         """Examples to adapt to."""
         return self.ways * self.shots
 
+    @property
+    def size(self) -> int:
+        """Of an embedding: `d`, or what the backbone makes of its images."""
+        return self.encoder().size
+
     def encoder(self) -> AbstractEncoder:
         """The backbone's recipe."""
-        on_cpu = jax.default_backend() == "cpu"
+        on_cpu = find_device().platform == "cpu"
         if self.backbone == "features":
             return Identity(self.d)
         if self.backbone == "conv-4":

@@ -17,6 +17,7 @@ from comlnviz.apps import (
     FewShotLab,
     FlowExplorer,
     LearnT,
+    MemoryRuntime,
     SensitivityExplorer,
 )
 
@@ -39,6 +40,8 @@ def control_value(name: str, control: Any) -> st.SearchStrategy:
     """Values a reader can reach with this control."""
     if hasattr(control, "options"):
         options = list(control.options)
+        if isinstance(control.value, tuple):
+            return st.lists(st.sampled_from(options), unique=True).map(tuple)
         # An implicit solver on the few-shot task is refused; one compilation a solver is slow.
         return st.sampled_from([o for o in options if o not in ("Kvaerno5", "Tsit5", "Dopri8")])
     if hasattr(control, "base"):
@@ -145,6 +148,7 @@ def test_nothing_compiles_while_a_slider_moves(app):
         (SensitivityExplorer, dict(seed=2), "record.B"),
         (LearnT, dict(shots=2, noise=0.3), "curves.query_loss"),
         (FewShotLab, dict(method="ANIL", shots=2, seed=5), "answers.probabilities"),
+        (MemoryRuntime, dict(methods=("ANIL", "COMLN, Gram"), T=5.0), "record.bytes"),
     ],
 )
 def test_code_gives_the_same_arrays_in_a_fresh_process(cls, values, array):

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from comlnviz.cli import main
-from comlnviz.measure import METHODS, Problem, measure
-from comlnviz.measure.apart import measure_apart
-from comlnviz.measure.curves import load, slope, sweep
+from comlnviz.measure import METHODS, Measurement, Problem, curves, measure
+from comlnviz.measure.apart import Apart, measure_apart
+from comlnviz.measure.curves import extrapolate, load, slope, sweep
+from comlnviz.measure.device import find_device
 
 SMALL = Problem(ways=3, shots=2, queries=2, d=16)
 
@@ -31,6 +32,12 @@ def test_every_method_is_weighed_timed_and_finite(method):
     assert found.parameters >= 3 * 16
     if METHODS[method].steps:
         assert found.solver_steps == 12
+    approximate = {"FOMAML": 0.1, "iMAML": 1.0}  # iMAML has not converged after 12 steps
+    if method == "Reptile":
+        assert found.error is None and "no gradient" in found.error_why
+    else:
+        assert found.error < approximate.get(method, 1e-4)
+        assert (found.error > 1e-3) == (method in approximate)
     json.dumps(dataclasses.asdict(found))
 
 
@@ -121,6 +128,9 @@ def test_a_sweep_stops_at_what_is_too_much_and_goes_on_where_it_was(tmp_path):
     said.clear()
     sweep(tmp_path, SMALL, **how)
     assert load(path) == points and not any("10 steps" in line for line in said)
+    sweep(tmp_path, SMALL, **how | {"lengths": (10,)}, again=True)
+    once_more = load(path)
+    assert len(once_more) == 2 and once_more[1] == points[1] and once_more[0] != points[0]
     assert json.loads(path.read_text())["device"]
 
 
@@ -132,8 +142,24 @@ def test_a_sweep_from_the_command_line(tmp_path, capsys):
     assert (point.method, point.length, point.status) == ("COMLN, Gram", 1, "ok")
     assert main([*words, "--shots", "0"]) == 2
     assert main(["bench", "curves", "--methods", "MAMMAL"]) == 2
+    assert main([*words, "--device", "abacus"]) == 2
+    assert main([*words, "--longest", "0"]) == 2
     said = capsys.readouterr().err
     assert "shots must be at least 1; got 0" in said and "no method 'MAMMAL'" in said
+    assert "no device 'abacus'" in said and "from 1 on; got []" in said
+
+
+def test_ctrl_c_keeps_what_is_measured(tmp_path, monkeypatch, capsys):
+    def stops(method, length, problem, **how):
+        if length > 1:
+            raise KeyboardInterrupt
+        return Measurement(method, length, dataclasses.asdict(problem))
+
+    monkeypatch.setattr(curves, "measure_apart", stops)
+    words = ["bench", "curves", "--methods", "ANIL", "--d", "8", "--out", str(tmp_path)]
+    assert main(words) == 130
+    assert "the same command goes on from here" in capsys.readouterr().out
+    assert [p.length for p in load(next(tmp_path.glob("*.json")))] == [1]
 
 
 def test_what_there_is_not_is_a_sentence():
@@ -145,3 +171,69 @@ def test_what_there_is_not_is_a_sentence():
         Problem(backbone="vgg")
     with pytest.raises(ValueError, match="shots must be at least 1; got 0"):
         Problem(shots=0)
+
+
+def test_the_error_is_that_of_the_precision_and_of_the_tolerance():
+    """In 64 bits a descent is its reference; a flow is so to its solver's tolerance."""
+    problem = dataclasses.replace(SMALL, dtype="float64")
+    assert measure("ANIL", 40, problem, repeats=1).error < 1e-13
+    assert measure("COMLN, Gram", 40, problem, repeats=1).error < 1e-5
+    assert 1e-9 < measure("ANIL", 40, SMALL, repeats=1).error < 1e-5
+
+
+def test_iMAML_comes_to_the_truth_as_its_descent_converges():
+    short, long = (measure("iMAML", n, SMALL, repeats=1).error for n in (20, 2000))
+    assert short > 0.05 and long < 1e-4
+
+
+def points(method, lengths, **fields):
+    """Measurements as a sweep would find them, each field a function of the length."""
+    common = dict(method=method, problem=dataclasses.asdict(SMALL), parameters=51)
+    make = lambda n: {name: value(n) for name, value in fields.items()}
+    return [Measurement(length=n, **common, **make(n)) for n in lengths]
+
+
+def test_an_extrapolation_goes_on_with_the_method_s_formula():
+    found = points("ANIL", (10, 100, 1000), temporary_bytes=lambda n: 5000 + 24 * n)
+    beyond = extrapolate(found, "temporary_bytes", (10, 100, 1000, 10_000, 10**8))
+    assert beyond.lengths == (1000, 10_000, 10**8)
+    np.testing.assert_allclose(beyond.values, [29_000, 245_000, 5000 + 24e8])
+    root = points("MAML, every √n", (100, 10_000), temporary_bytes=lambda n: 7 + 4 * n**0.5)
+    assert extrapolate(root, "temporary_bytes", (10**6,)).values[-1] == pytest.approx(4007)
+    # What is constant by the formula stays, whatever small differences compilation makes.
+    flat = points("iMAML", (10, 100), temporary_bytes=lambda n: 9000 + n)
+    assert set(extrapolate(flat, "temporary_bytes", (10**8,)).values) == {9100.0}
+
+
+def test_what_cannot_be_extrapolated_is_not():
+    flow = points("COMLN, Gram", (10, 100), seconds=lambda n: 0.001 * n)
+    assert extrapolate(flow, "seconds") is None  # its solver chooses the steps
+    steps = points("ANIL", (10, 100), seconds=lambda n: 0.001 * n)
+    assert extrapolate(steps, "seconds", (1000,)).values[-1] == pytest.approx(1.0)
+    assert extrapolate(steps[:1], "seconds") is None and extrapolate(steps, "seconds", ()) is None
+    with pytest.raises(ValueError, match="no formula for 'error'"):
+        extrapolate(steps, "error")
+
+
+def test_an_extrapolation_foretells_what_is_then_measured():
+    weigh = lambda n: measure("ANIL", n, SMALL, repeats=0)
+    beyond = extrapolate([weigh(100), weigh(1000)], "temporary_bytes", (50_000,))
+    assert weigh(50_000).temporary_bytes == pytest.approx(beyond.values[-1], rel=0.05)
+
+
+@pytest.mark.slow
+def test_a_measurement_under_way_says_where_it_is_and_can_be_cancelled():
+    running = Apart("ANIL", 10, SMALL, repeats=1)
+    assert running.stage == "starting" and running.poll() is None
+    running.cancel()
+    with pytest.raises(RuntimeError, match="was cancelled"):
+        running.poll()
+
+
+def test_a_device_that_is_not_there_is_a_sentence():
+    assert find_device("cpu").platform == "cpu"
+    with pytest.raises(ValueError, match="no device 'abacus': choose from cpu, gpu"):
+        measure("ANIL", 1, SMALL, device="abacus")
+    if jax.devices()[0].platform == "cpu":
+        with pytest.raises(ValueError, match="sees no gpu here; it sees cpu"):
+            find_device("gpu")

@@ -8,7 +8,7 @@ from typing import Any
 
 @functools.cache
 def published(identifier: str) -> dict[str, Any] | None:
-    """A published table, or `None` for what has none, such as a figure.
+    """A published table, or `None` for what has none; of a figure, what its text says.
 
     Its `source` says where from; `columns` are names, each of `rows` has a `method`, its
     `backbone`, whether it is `gradient_based`, and `values`: a mean and half a 95% interval a

@@ -1,0 +1,223 @@
+"""MemoryRuntime: what a meta-gradient costs, measured, foretold, and measured here."""
+
+import asyncio
+from typing import Any, final
+
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+from ..figures.curves import CurvesFigure, in_bytes, in_seconds
+from ..measure import METHODS, Measurement, Problem
+from ..measure.apart import Apart
+from ..studies import curves
+from .base import AbstractApp
+from .controls import choice, log_slider, rows, several, steps
+
+OPENING = ("MAML", "ANIL", "iMAML", "COMLN, forward", "COMLN, Gram")
+TIMEOUT = 120.0  # seconds for a measurement of the reader's own
+_GLANCE = 0.25  # seconds between two looks at it
+
+
+@final
+class MemoryRuntime(AbstractApp):
+    """Memory, time and error of a meta-gradient against the length of adaptation.
+
+    Points and solid lines are measured, each by the device that is named below; dashed lines are
+    extrapolated; thin lines are the formulas of Table 1 with every constant one. Move the memory
+    limit to see where each method stops, and measure a point of your own.
+
+    Source: COMLN (Deleu et al. 2022), Table 1 and Figures 3 and 4.
+    """
+
+    cites = ("comln", "amaml", "anil")
+
+    def _make_controls(self) -> dict[str, Any]:
+        self._here: list[Measurement] = []
+        self._running: Apart | None = None
+        self._looking: asyncio.TimerHandle | None = None
+        return {
+            "methods": several(
+                "methods", tuple(METHODS), OPENING, "Which methods are drawn: Ctrl adds one"
+            ),
+            "T": log_slider(
+                "T", -2, 6, 10.0, "Where curves are read, in time: 0.01–1,000,000", 0.1
+            ),
+            "limit": log_slider(
+                "memory, GB", -4, 4, 32.0, "Memory that a device has: 0.0001–10,000 GB", 0.05
+            ),
+            "shots": steps(
+                "shots", (1, 2, 5, 10, 20), 5, "Examples a class: 1–20; measured for 1 and 5"
+            ),
+            "ways": steps("classes N", (2, 5, 10, 20), 5, "Number of classes: 2–20; measured: 5"),
+            "d": steps(
+                "d", (64, 640, 1600, 16_000), 1600, "Size of the features: 64–16,000"
+            ),
+            "theta": log_slider(
+                "|θ|", 3, 8, 121_093, "Parameters of the whole network, in Table 1: 1e3–1e8", 0.05
+            ),
+            "method": choice(
+                "measure", tuple(METHODS), "COMLN, Gram", "The method for 'Measure here, now'"
+            ),
+        }  # fmt: skip
+
+    def _make_figure(self) -> Figure:
+        self._picture = CurvesFigure()
+        return self._picture.figure
+
+    def _arrange(self) -> list[Any]:
+        self._progress = widgets.FloatProgress(
+            value=0.0, max=TIMEOUT, description="", layout=widgets.Layout(width="200px")
+        )
+        self._stop = widgets.Button(
+            description="Cancel", tooltip="End the measurement that is under way"
+        )
+        self._stop.layout.width = "auto"
+        self._stop.on_click(self._guarded(self.cancel))
+        self._work = widgets.HBox([self._progress, self._stop])
+        self._work.layout.visibility = "hidden"
+        first, *others = self.controls.values()
+        side = widgets.VBox(rows({str(i): control for i, control in enumerate(others)}, 2))
+        wrap = widgets.Layout(flex_flow="row wrap")
+        return [widgets.HBox([first, side], layout=wrap), self._work]
+
+    def _extra_buttons(self) -> list[tuple[str, str, Any]]:
+        where = "Measure the chosen method at T on this machine, in a process of its own"
+        return [("Measure here, now", where, self.measure_here)]
+
+    def _on_theme(self, dark: bool) -> None:
+        self._picture.set_theme(dark)
+
+    def close(self) -> None:
+        """Take the app off the page; end what it measures."""
+        self.cancel()
+        super().close()
+
+    # ------------------------------------------------------------------ measuring
+    def measure_here(self) -> None:
+        """Begin to measure the chosen method at T; what is under way ends."""
+        self.cancel()
+        self._running = Apart(
+            self._value("method"), curves.steps(self._value("T")), self._problem(), repeats=3,
+            memory_limit=1e9 * self._value("limit"), timeout=TIMEOUT,
+        )  # fmt: skip
+        self._look()
+
+    def cancel(self) -> None:
+        """End a measurement that is under way; nothing comes of it."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        if self._running is not None:
+            self._running.cancel()
+            self._running = None
+            self._work.layout.visibility = "hidden"
+            self._tell("Cancelled.")
+
+    def finish(self) -> Measurement | None:
+        """Wait for the measurement that is under way, and show it: for scripts."""
+        if self._running is None:
+            return None
+        found = self._running.wait()
+        self._arrived(found)
+        return found
+
+    def _look(self) -> None:
+        """Ask the child how it is; again in a while, where an event loop runs."""
+        self._looking = None
+        if self._running is None:
+            return
+        try:
+            found = self._running.poll()
+        except Exception as error:
+            self._running = None
+            self._work.layout.visibility = "hidden"
+            return self._on_error(error)
+        if found is not None:
+            return self._arrived(found)
+        self._work.layout.visibility = "visible"
+        self._progress.value = self._running.seconds
+        self._busy(f"{self._value('method')}: {self._running.stage}, {self._running.seconds:.0f} s")
+        try:
+            self._looking = asyncio.get_running_loop().call_later(_GLANCE, self._look)
+        except RuntimeError:
+            pass  # a script: `finish` waits
+
+    def _arrived(self, found: Measurement) -> None:
+        self._running = None
+        self._work.layout.visibility = "hidden"
+        key = lambda point: (point.method, point.length, point.problem)
+        self._here = [point for point in self._here if key(point) != key(found)] + [found]
+        if found.method not in self._value("methods"):
+            self.controls["methods"].value = (*self._value("methods"), found.method)
+        self._updates.request()
+        self._updates.flush()
+        self._tell(_sentence(found))
+
+    # ------------------------------------------------------------------ showing
+    def _value(self, name: str) -> Any:
+        return self.controls[name].value
+
+    def _problem(self) -> Problem:
+        v = self._value
+        return Problem("features", ways=v("ways"), shots=v("shots"), d=v("d"))
+
+    def _update(self) -> str:
+        v, problem = self._value, self._problem()
+        record = self._record = curves.study(
+            problem, v("methods"), curves.steps(v("T")), parameters=round(v("theta")),
+            here=self._here,
+        )  # fmt: skip
+        self._picture.show(record, v("methods"))
+        self._picture.show_limit(1e9 * v("limit"), record.curves)
+        self._picture.show_paper(curves.paper(problem))
+        devices = " and ".join(dict.fromkeys(curve.device for curve in record.curves))
+        self._picture.write(
+            f"M = {problem.M}, N = {problem.ways}, d = {problem.d:,}; read at T = {v('T'):.3g}, "
+            f"{record.length:,} steps; limit {in_bytes(1e9 * v('limit'))}.     "
+            + (f"Measured: {devices}." if devices else "Not measured: formulas only.")
+        )
+        if record.curves or not v("methods"):
+            return ""
+        return (
+            f"Nothing is measured for N = {problem.ways}, {problem.shots} shots and d = "
+            f"{problem.d:,}: thin lines are formulas. Choose N = 5, 1 or 5 shots and d = 1,600, "
+            "or measure a point here."
+        )
+
+    def _describe(self) -> str:
+        limit = 1e9 * self._value("limit")
+        at = f"T = {self._value('T'):.3g}"
+        parts = [f"Memory, time and error of a meta-gradient against its length, read at {at}."]
+        for curve in self._record.curves:
+            memory = curve.at("temporary_bytes", self._record.length)
+            stop = curve.stops(limit)
+            says = "no value there" if memory is None else in_bytes(memory.value)
+            ends = f", passes {in_bytes(limit)} at {stop.value:,.0f} steps" if stop else ""
+            parts.append(f"{curve.method} ({curve.device}): {says}{ends}.")
+        return " ".join(parts)
+
+    def code(self) -> str:
+        """A runnable script that computes the numbers of the present picture."""
+        self._updates.flush()
+        v, p = self._value, self._problem()
+        return (
+            "from comlnviz.measure import Problem\n"
+            "from comlnviz.studies import curves\n\n"
+            f"problem = Problem({p.backbone!r}, ways={p.ways}, shots={p.shots}, d={p.d})\n"
+            f"record = curves.study(problem, {v('methods')!r}, {self._record.length}, "
+            f"parameters={round(v('theta'))})\n"
+            "for curve in record.curves:\n"
+            "    print(curve.method, curve.device, curve.at('temporary_bytes', record.length), "
+            f"curve.stops({1e9 * v('limit')!r}))\n"
+            "for row in record.table:\n"
+            "    print(row)\n"
+        )
+
+
+def _sentence(found: Measurement) -> str:
+    where = f"{found.method} at {found.length:,} steps, here:"
+    if found.status != "ok" or found.seconds is None:
+        return f"{where} {found.status}. {found.why}"
+    error = "" if found.error is None else f", error {found.error:.1e}"
+    memory = in_bytes(found.temporary_bytes or 0)
+    return f"{where} {in_seconds(found.seconds)}, {memory}{error}."

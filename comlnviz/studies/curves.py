@@ -1,0 +1,238 @@
+"""What a meta-gradient costs against the length of adaptation: what MemoryRuntime shows."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from ..measure import METHODS, Measurement, Problem
+from ..measure.curves import LENGTHS, extrapolate, load, slope
+from ..measure.methods import ALPHA
+from ..papers.published import published
+from ..papers.results import results_folder
+
+MEASURES = ("temporary_bytes", "seconds", "error")
+# The rows of COMLN's Table 1, and the Gram adjoint's below them.
+TABLE_1 = (
+    "MAML", "ANIL", "MAML, every √n", "iMAML", "naive forward sensitivity", "COMLN, forward",
+    "COMLN, Gram",
+)  # fmt: skip
+
+
+class Value(NamedTuple):
+    """A value read off a curve: between two measured points, or beyond the last (not measured)."""
+
+    value: float
+    measured: bool
+
+
+class Row(NamedTuple):
+    """A row of Table 1, in bytes."""
+
+    method: str
+    exact: bool
+    formula: str
+    bytes: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """One method on one problem and device.
+
+    **Fields:**
+
+    - `method`, `device`; `points`: measured ones, by growing length.
+    """
+
+    method: str
+    device: str
+    points: tuple[Measurement, ...]
+
+    def measured(self, what: str) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+        """Lengths, and one of `MEASURES` there; only where it is known."""
+        pairs = [(p.length, getattr(p, what)) for p in self.points]
+        known = [(n, value) for n, value in pairs if value is not None]
+        lengths, values = np.array(known, float).reshape(-1, 2).T
+        return lengths, values
+
+    def beyond(self, what: str) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+        """Lengths from the last measured one on, and where the formula leads; or empty."""
+        carried = extrapolate(self.points, what) if what != "error" else None
+        if carried is None:
+            return np.empty(0), np.empty(0)
+        return np.array(carried.lengths, float), np.array(carried.values)
+
+    def at(self, what: str, length: float) -> Value | None:
+        """The value at a length, straight between points on log-log axes; `None` beyond all."""
+        for measured, (x, y) in ((True, self.measured(what)), (False, self.beyond(what))):
+            if len(x) and x[0] <= length <= x[-1] and np.all(y > 0):
+                return Value(
+                    float(np.exp(np.interp(np.log(length), np.log(x), np.log(y)))), measured
+                )
+        return None
+
+    def stops(self, limit: float) -> Value | None:
+        """The first length whose temporary memory passes `limit` bytes; `None` if none does."""
+        for measured, (x, y) in (
+            (True, self.measured("temporary_bytes")), (False, self.beyond("temporary_bytes"))
+        ):  # fmt: skip
+            above = np.flatnonzero(y > limit)
+            if len(above) and above[0] == 0:
+                return Value(float(x[0]), measured)
+            if len(above):
+                i = above[0]
+                share = np.log(limit / y[i - 1]) / np.log(y[i] / y[i - 1])
+                return Value(float(x[i - 1] * (x[i] / x[i - 1]) ** share), measured)
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """**Fields:** `problem`; `length`, that is read; `curves`; `table`, Table 1 at that length."""
+
+    problem: Problem
+    length: int
+    curves: tuple[Curve, ...]
+    table: tuple[Row, ...]
+
+    @property
+    def bytes(self) -> Float[np.ndarray, "curves n"]:
+        """Temporary memory of each curve at each of `LENGTHS`; NaN where it was not measured."""
+        table = np.full((len(self.curves), len(LENGTHS)), np.nan)
+        for row, curve in zip(table, self.curves, strict=True):
+            lengths, values = curve.measured("temporary_bytes")
+            at = {length: value for length, value in zip(lengths, values, strict=True)}
+            row[:] = [at.get(length, np.nan) for length in LENGTHS]
+        return table
+
+
+@functools.cache
+def stored() -> dict[str, tuple[Measurement, ...]]:
+    """The measurements that come with the package, by the name of their device."""
+    files = sorted((results_folder() / "curves").glob("*.json"))
+    return {file.stem: tuple(load(file)) for file in files}
+
+
+def study(
+    problem: Problem,
+    methods: Iterable[str],
+    length: int,
+    *,
+    parameters: int | None = None,
+    here: Sequence[Measurement] = (),
+) -> Record:
+    """The curves of the chosen methods on every device that knows the problem, and Table 1.
+
+    **Arguments:**
+
+    - `problem`, `methods`: what to show; a method without a measurement has no curve.
+    - `length`: gradient steps at which Table 1 is taken; T is 0.01 times as long.
+    - `parameters`: |θ| of the whole network in Table 1; the head's and a bias' when not given.
+    - `here`: measurements of the reader's own, shown as the device "here".
+
+    **Raises** `ValueError` for an unknown method.
+    """
+    methods, fields = tuple(methods), dataclasses.asdict(problem)
+    unknown = [method for method in methods if method not in METHODS]
+    if unknown:
+        raise ValueError(f"There is no method {unknown[0]!r}: choose from {'; '.join(METHODS)}.")
+    found = []
+    for device, points in {**stored(), "here": tuple(here)}.items():
+        for method in methods:
+            own = [p for p in points if p.method == method and p.problem == fields]
+            if own:
+                found.append(Curve(method, device, tuple(sorted(own, key=lambda p: p.length))))
+    return Record(problem, length, tuple(found), table_1(problem, length, parameters))
+
+
+def table_1(problem: Problem, length: int, parameters: int | None = None) -> tuple[Row, ...]:
+    """COMLN's Table 1 in bytes, for chosen M, N, d, T and |θ|.
+
+    Source: COMLN (Deleu et al. 2022), Table 1; the row of the Gram adjoint is not in it.
+    """
+    return tuple(
+        Row(
+            name,
+            METHODS[name].exact,
+            METHODS[name].formula,
+            _bytes(name, problem, length, parameters),
+        )
+        for name in TABLE_1
+    )
+
+
+def formula(
+    method: str, problem: Problem, parameters: int | None = None
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """`LENGTHS`, and the bytes that the method's formula says there, all constants being one."""
+    values = [_bytes(method, problem, length, parameters) for length in LENGTHS]
+    return np.array(LENGTHS, float), np.array(values)
+
+
+def steps(T: float) -> int:
+    """How many gradient steps of 0.01 last as long as T, at least one."""
+    return max(1, round(T / ALPHA))
+
+
+def _bytes(method: str, problem: Problem, length: int, parameters: int | None) -> float:
+    size = problem.ways * (problem.size + 1) if parameters is None else parameters
+    return float(METHODS[method].numbers(problem, length, size)) * np.dtype(problem.dtype).itemsize
+
+
+def paper(problem: Problem) -> dict[str, Any] | None:
+    """What COMLN's Figures 3 and 4 say of their device, for the features of their backbones."""
+    for number in (3, 4):
+        said = published(f"comln-figure-{number}")
+        if said is not None and said["d"] == problem.size and said["ways"] == problem.ways:
+            return said
+    return None
+
+
+def statements(device: str | None = None) -> list[dict[str, Any]]:
+    """What COMLN says of its Figure 3, and what the stored measurements say to that.
+
+    Each has the `claim`, whether it `holds` (`None` where too little is measured) and `why`. Growth
+    is the power of n from 1,000 steps on; "alike" is within a factor of two at every length.
+
+    **Arguments:**
+
+    - `device`: whose measurements; the first there is when not given.
+    """
+    said = published("comln-figure-3")
+    assert said is not None
+    problem = Problem("features", said["ways"], said["shots"], d=said["d"])
+    device = next(iter(stored())) if device is None else device
+    known = {c.method: c for c in study(problem, METHODS, 1).curves if c.device == device}
+    return [{"claim": claim["claim"], **_judge(claim, known)} for claim in said["statements"]]
+
+
+def _judge(claim: dict[str, Any], known: dict[str, Curve]) -> dict[str, Any]:
+    methods = next(value for key, value in claim.items() if key != "claim")
+    if any(method not in known for method in methods):
+        return {"holds": None, "why": "It is not measured."}
+    if "alike" in claim or "faster" in claim:
+        times = [dict(zip(*known[m].measured("seconds"), strict=True)) for m in methods]
+        shared = sorted(set(times[0]) & set(times[1]))
+        if len(shared) < 2:
+            return {"holds": None, "why": "Too few lengths are measured for both."}
+        ratios = [times[0][n] / times[1][n] for n in shared]
+        why = f"{methods[0]} takes {min(ratios):.2g} to {max(ratios):.2g} times as long as "
+        why += f"{methods[1]}, {ratios[-1]:.2g} times at {shared[-1]:,.0f} steps."
+        holds = all(0.5 < r < 2 for r in ratios) if "alike" in claim else ratios[-1] < 1
+        return {"holds": holds, "why": why}
+    powers = {}
+    for method in methods:
+        lengths, values = known[method].measured("temporary_bytes")
+        long = lengths >= 1000
+        if long.sum() < 2:
+            return {"holds": None, "why": f"{method} is measured at too few lengths."}
+        powers[method] = slope(lengths[long], values[long])
+    why = "; ".join(f"{method} grows as n^{power:.2f}" for method, power in powers.items()) + "."
+    growing = "growing" in claim
+    return {
+        "holds": all((p > 0.5) if growing else (abs(p) < 0.05) for p in powers.values()),
+        "why": why,
+    }

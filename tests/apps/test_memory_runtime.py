@@ -1,0 +1,116 @@
+"""MemoryRuntime: curves that are read, a limit that is met, and points measured on demand."""
+
+import asyncio
+import dataclasses
+from typing import ClassVar
+
+import pytest
+
+from comlnviz.apps import MemoryRuntime, memory_runtime
+from comlnviz.measure import Measurement
+
+
+class Child:
+    """A measurement that needs two looks; what it answers can be set."""
+
+    made: ClassVar[list["Child"]] = []
+    answer: Measurement | Exception | None = None
+
+    def __init__(self, method, length, problem, **how):
+        self.looks, self.cancelled, self.stage, self.seconds = 0, False, "running", 1.5
+        self.found = Measurement(
+            method, length, dataclasses.asdict(problem), seconds=0.002, temporary_bytes=4_000,
+            error=1e-6, parameters=100,
+        )  # fmt: skip
+        Child.made.append(self)
+
+    def poll(self):
+        self.looks += 1
+        if isinstance(Child.answer, Exception):
+            raise Child.answer
+        return (Child.answer or self.found) if self.looks > 2 else None
+
+    def wait(self):
+        self.looks = 99
+        return self.poll()
+
+    def cancel(self):
+        self.cancelled = True
+
+
+@pytest.fixture
+def app(monkeypatch):
+    monkeypatch.setattr(memory_runtime, "Apart", Child)
+    monkeypatch.setattr(memory_runtime, "_GLANCE", 0.01)
+    monkeypatch.setattr(Child, "made", [])
+    monkeypatch.setattr(Child, "answer", None)
+    app = MemoryRuntime(methods=("ANIL",), method="COMLN, Gram", d=64, T=0.1)
+    yield app
+    app.close()
+
+
+def test_what_is_not_measured_is_said_and_formulas_stay(app):
+    assert "Nothing is measured for N = 5, 5 shots and d = 64" in app.message.value
+    assert len(app._picture.lines["temporary_bytes", "ANIL", "formula"].get_xdata())
+
+
+def test_a_point_measured_here_is_shown_with_its_device(app):
+    app.measure_here()
+    assert "COMLN, Gram: running, 2 s" in app._message.value
+    assert app._work.layout.visibility == "visible"
+    found = app.finish()
+    assert app._message.value == "COMLN, Gram at 10 steps, here: 2 ms, 4 kB, error 1.0e-06."
+    assert app._work.layout.visibility == "hidden"
+    (curve,) = app._record.curves
+    assert curve.device == "here" and curve.points == (found,)
+    assert "Measured: here." in app._picture.readout.get_text()
+    assert app.finish() is None
+
+
+def test_it_arrives_by_itself_where_an_event_loop_runs(app):
+    async def page():
+        app.measure_here()
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            if app._running is None:
+                return
+
+    asyncio.run(page())
+    assert app._running is None and app._record.curves[0].device == "here"
+
+
+def test_it_can_be_cancelled_and_a_second_press_ends_the_first(app):
+    app.measure_here()
+    app.measure_here()
+    first, second = Child.made
+    assert first.cancelled and not second.cancelled
+    app.cancel()
+    assert second.cancelled and app._message.value == "Cancelled."
+    assert not app._record.curves and app._work.layout.visibility == "hidden"
+
+
+def test_a_child_that_fails_or_runs_out_is_a_sentence(app):
+    Child.answer = RuntimeError("Measuring ANIL at 10 steps failed; its last words: no luck")
+    app.measure_here()
+    assert "its last words: no luck" in app._message.value
+    assert "Traceback" not in app._message.value
+    Child.answer = Measurement(
+        "ANIL", 10, {}, status="out of memory", why="The device had no memory left."
+    )
+    problem = dataclasses.asdict(app._problem())
+    Child.answer = dataclasses.replace(Child.answer, problem=problem)
+    app.measure_here()
+    app.finish()
+    assert "out of memory. The device had no memory left." in app._message.value
+
+
+def test_each_method_stops_at_the_limit():
+    app = MemoryRuntime(methods=("ANIL",), limit=0.05)
+    (curve,) = [c for c in app._record.curves if c.device != "here"]
+    stop = curve.stops(0.05e9)
+    assert curve.at("temporary_bytes", stop.value).value == pytest.approx(0.05e9, rel=1e-6)
+    assert "passes 50 MB at" in app._describe()
+    assert app._picture.stops.get_xdata() == [stop.value]
+    app.controls["limit"].value = 10_000.0
+    assert "passes" not in (app.figure, app._describe())[1]
+    app.close()
