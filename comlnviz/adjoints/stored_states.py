@@ -20,9 +20,9 @@ class StoredStates(AbstractFlowAdjoint, AbstractDescentAdjoint):
 
     *A flow* keeps `num_states` equally spaced states and steps the costate,
     d(costate)/dt = +∇²L(u)·costate from T to 0, by modified Euler between them: second order in
-    the spacing T/(num_states − 1). *Descent* keeps the parameters and the optimizer's state of every
-    step and is exact, for any optimizer: a step is taken back by the VJP of the optimizer's update
-    and a forward-over-reverse Hessian-vector product of the loss, whose activations are not kept.
+    the spacing T/(num_states − 1). *Descent* keeps every step's parameters and optimizer state and
+    is exact, for any optimizer: a step is taken back by the VJP of the optimizer's update and a
+    forward-over-reverse Hessian-vector product of the loss, whose activations are not kept.
 
     Memory: one copy of the parameters a stored state, and in descent one of the optimizer's state.
     Time: two Hessian-vector products a state, in descent one. Not for `jax.jvp`.

@@ -1,4 +1,4 @@
-"""GIMLI's requirements, looked at before anything is computed: no gradient that is silently zero."""
+"""GIMLI's requirements, checked before anything is computed: no gradient is zero in silence."""
 
 from collections.abc import Callable
 from typing import Any

@@ -2,6 +2,7 @@
 
 from .classifier import Classifier
 from .conv4 import Conv4
+from .densenet import DenseNet
 from .encoder import AbstractEncoder, AbstractNetwork, Identity
 from .linear_head import LinearHead, cross_entropy
 from .mlp import MLP
@@ -13,6 +14,7 @@ __all__ = [
     "AbstractNetwork",
     "Classifier",
     "Conv4",
+    "DenseNet",
     "Identity",
     "LinearHead",
     "ResNet12",
