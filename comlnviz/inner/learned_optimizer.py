@@ -61,16 +61,16 @@ class LearnedOptimizer(AbstractLearned):
         def init(params):
             return jnp.zeros((), int), [own(path, 0).init(part) for path, part in parts(params)]
 
-        def update(gradients, state, params=None):
+        def update(updates, state, params=None):
             step, memories = state
             moved = [
                 own(path, step).update(gradient, memory, part)
                 for (path, gradient), memory, (_, part) in zip(
-                    parts(gradients), memories, parts(params), strict=True
+                    parts(updates), memories, parts(params), strict=True
                 )
             ]
-            updates = [u for u, _ in moved]
-            whole = jax.tree.structure(gradients).unflatten(updates) if spread else updates[0]
+            new = [u for u, _ in moved]
+            whole = jax.tree.structure(updates).unflatten(new) if spread else new[0]
             return whole, (step + 1, [memory for _, memory in moved])
 
         return optax.GradientTransformation(init, update)

@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import comln_figure_5, comln_figure_d, comln_table_2, comln_table_4, comln_table_5
+from . import (
+    comln_figure_5,
+    comln_figure_d,
+    comln_table_2,
+    comln_table_4,
+    comln_table_5,
+    gimli_figure_2,
+    gimli_figure_3,
+    gimli_table_1,
+    gimli_table_2,
+)
 from .experiment import Experiment, Preset, run
 from .findings import Finding
 from .published import published
@@ -11,7 +21,17 @@ from .results import Result, read, results_folder
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     module.EXPERIMENT.identifier: module.EXPERIMENT
-    for module in (comln_table_2, comln_table_4, comln_table_5, comln_figure_5, comln_figure_d)
+    for module in (
+        comln_table_2,
+        comln_table_4,
+        comln_table_5,
+        comln_figure_5,
+        comln_figure_d,
+        gimli_table_1,
+        gimli_table_2,
+        gimli_figure_2,
+        gimli_figure_3,
+    )
 }
 
 

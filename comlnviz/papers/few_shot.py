@@ -47,17 +47,18 @@ class Protocol:
     test_tasks: int = 1000
     seed: int = 0
     loaded: Callable[[str], Any] | None = None
+    ways: int = WAYS
 
     def tasks(self, split: str, shots: int, queries: int) -> FewShot:
-        """5-way tasks of a split."""
+        """Tasks of a split."""
         data = load(self.data, split=split) if self.loaded is None else self.loaded(split)
-        return FewShot(data, WAYS, shots, queries)
+        return FewShot(data, self.ways, shots, queries)
 
     def described(self) -> dict[str, Any]:
         """For the record."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         del fields["loaded"]
-        return {**fields, "encoder": str(self.encoder), "ways": WAYS, "step_sizes": STEP_SIZES}
+        return {**fields, "encoder": str(self.encoder), "step_sizes": STEP_SIZES}
 
 
 def methods(encoder: AbstractEncoder) -> Mapping[str, tuple[al.AbstractAlgorithm, ...]]:

@@ -59,7 +59,8 @@ class Result:
             for number, column in enumerate(columns):
                 row.append(self._ours(f"{method}, {column}", column))
                 if theirs:
-                    row.append(_plus_minus(*theirs[method][number]) if method in theirs else "")
+                    value = theirs[method][number] if method in theirs else None
+                    row.append(_plus_minus(*value) if value else "")
             rows.append(row)
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -73,7 +74,7 @@ class Result:
         level = cell["mean"] + cell["ci95"] >= best["mean"] - best["ci95"]
         return f"**{text}**" if level else text
 
-    def _published(self) -> dict[str, list[list[float]]]:
+    def _published(self) -> dict[str, list[list[float] | None]]:
         """What the paper says of each method; of several networks, with the first it lists."""
         table = self.record["published"]
         name = lambda row: row["method"].removeprefix("COMLN, ")

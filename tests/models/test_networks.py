@@ -59,13 +59,14 @@ def test_densenet_bc_has_the_299_parameter_groups_of_gimli_section_5_1():
     assert total - sum(2 * n.mean.size for n in norms) == 769_162
 
 
-def test_densenet_8_has_two_layers_in_each_of_four_blocks():
-    network = DenseNet((28, 28, 1), 3).init(KEY)
+def test_densenet_8_has_two_layers_in_each_of_four_blocks_and_keeps_what_came_in():
+    network = jax.eval_shape(lambda: DenseNet((28, 28, 1), 3).init(KEY))
     assert [len(block) for block in network.blocks] == [2, 2, 2, 2]
-    x = jax.random.uniform(KEY, (2, 28, 28, 1))
-    grown = network.blocks[0][0](x)
-    np.testing.assert_array_equal(grown[..., :1], x)  # what came in goes on
-    assert grown.shape == (2, 28, 28, 4)
+    layer = DenseNet((8, 8, 1), 3, (1,)).init(KEY).blocks[0][0]
+    x = jax.random.uniform(KEY, (2, 8, 8, 1))
+    grown = layer(x)
+    np.testing.assert_array_equal(grown[..., :1], x)
+    assert grown.shape == (2, 8, 8, 4)
 
 
 @pytest.mark.parametrize(
