@@ -2,7 +2,7 @@
 
 import equinox as eqx
 import optax
-from jaxtyping import PyTree
+from jaxtyping import Array, Int, PyTree
 
 from .objective import Objective
 
@@ -17,8 +17,11 @@ class Descent(eqx.Module):
         """The parameters with the optimizer's state before the first step."""
         return params, self.optimizer.init(params)
 
-    def step(self, state: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
-        """One step of the optimizer."""
+    def step(
+        self, state: tuple[PyTree, PyTree], number: Int[Array, ""] | int = 0
+    ) -> tuple[PyTree, PyTree]:
+        """One step of the optimizer; its `number` matters where the loss changes with it."""
         params, memory = state
-        updates, memory = self.optimizer.update(self.objective.gradient(params), memory, params)
+        gradient = self.objective.at(number).gradient(params)
+        updates, memory = self.optimizer.update(gradient, memory, params)
         return eqx.apply_updates(params, updates), memory

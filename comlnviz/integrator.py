@@ -173,8 +173,10 @@ class Integrator(eqx.Module):
             # Diffrax marks times that were not reached by inf, which would stretch every axis.
             path = jax.tree.map(lambda y: jnp.where(jnp.isinf(y), jnp.nan, y), sol.ys[1])
         ok = (sol.result == diffrax.RESULTS.successful) & all_finite(final)
-        counts = (jnp.asarray(sol.stats[f"num_{which}"]) for which in ("accepted_steps", "steps"))
-        return Integration(final, path, self._stats(*counts, sol.ts[0][-1]), ok)
+        accepted, tried = (
+            jnp.asarray(sol.stats[name]) for name in ("num_accepted_steps", "num_steps")
+        )
+        return Integration(final, path, self._stats(accepted, tried, sol.ts[0][-1]), ok)
 
     @property
     def explicit(self) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 
 def strong(tree: PyTree) -> PyTree:
@@ -21,22 +21,28 @@ def strong(tree: PyTree) -> PyTree:
 class Objective(eqx.Module):
     """u ↦ loss(u, data), with its gradient and second derivatives.
 
+    Where the loss changes from step to step it is loss(u, data, step), and `at` chooses the step.
     Whatever arrays the loss closes over (a learned regulariser's weight, say) are leaves of this
     module, so a rule that differentiates the objective reaches them too.
 
     Source: A-MAML (Li et al. 2023), Section 3, where H is ∇²L.
     """
 
-    loss: Callable[[PyTree, PyTree], Float[Array, ""]]
+    loss: Callable[..., Float[Array, ""]]
     data: PyTree
+    step: Int[Array, ""] | None = None
 
     @classmethod
-    def of(cls, loss: Callable, params: PyTree, data: PyTree) -> "Objective":
-        """The objective of `loss` on `data`.
+    def of(
+        cls, loss: Callable, params: PyTree, data: PyTree, *, stepwise: bool = False
+    ) -> "Objective":
+        """The objective of `loss` on `data`, at step 0 if it is `stepwise`.
 
         **Raises** `ValueError` when the loss is not one real number.
         """
-        out = eqx.filter_eval_shape(loss, params, data)
+        step = jnp.zeros((), int) if stepwise else None
+        inputs = (params, data, step) if stepwise else (params, data)
+        out = eqx.filter_eval_shape(loss, *inputs)
         if not isinstance(out, jax.ShapeDtypeStruct):
             raise ValueError(
                 f"loss(params, data) must return one real number; it returned {out!r}."
@@ -46,11 +52,16 @@ class Objective(eqx.Module):
                 "loss(params, data) must return one real number; it returned an array of shape "
                 f"{out.shape} and type {out.dtype}: take its mean or sum."
             )
-        return strong(cls(eqx.filter_closure_convert(loss, params, data), data))
+        return strong(cls(eqx.filter_closure_convert(loss, *inputs), data, step))
+
+    def at(self, step: Int[Array, ""] | int) -> "Objective":
+        """The objective of step number `step`; the same one if it does not change."""
+        return self if self.step is None else eqx.tree_at(lambda o: o.step, self, jnp.asarray(step))
 
     def __call__(self, params: PyTree) -> Float[Array, ""]:
         """The loss at `params`."""
-        return self.loss(params, self.data)
+        inputs = (self.data,) if self.step is None else (self.data, self.step)
+        return self.loss(params, *inputs)
 
     def gradient(self, params: PyTree) -> PyTree:
         """∇L at `params`."""

@@ -3,6 +3,7 @@
 import diffrax
 import equinox as eqx
 import equinox.internal as eqxi
+import jax.numpy as jnp
 
 from ..descent import Descent
 from .base import AbstractDescentAdjoint, AbstractFlowAdjoint, descent_field, with_start
@@ -30,15 +31,14 @@ class Checkpointed(AbstractFlowAdjoint, AbstractDescentAdjoint):
         """See `AbstractDescentAdjoint`."""
         descent = Descent(objective, optimizer)
 
-        def step(state, _):
-            state = descent.step(state)
+        def step(state, number):
+            state = descent.step(state, number)
             return state, state[0] if path else None
 
         (final, _), states = eqxi.scan(
             step,
             descent.init(params),
-            None,
-            length=num_steps,
+            jnp.arange(num_steps),
             kind="checkpointed",
             checkpoints=self.checkpoints,
         )

@@ -1,23 +1,26 @@
-"""Pretend that the adapted parameters are the initial ones plus a constant."""
+"""Pretend that the gradients of the inner loss are constants."""
 
 import jax
+import optax
 
-from .base import AbstractDescentAdjoint, record_only
+from .base import AbstractDescentAdjoint
 from .unrolled import Unrolled
 
 
 class FirstOrder(AbstractDescentAdjoint):
-    """The exact gradient with the Jacobian d(adapted)/d(initial) replaced by the identity.
+    """The exact gradient with every second derivative of the loss replaced by zero.
 
-    Approximate: no second derivatives, and **no gradient in anything but the initial
-    parameters** (learning rates, the loss's own parameters and the data receive zero through the
-    inner loop). Memory: one copy of the parameters.
+    Approximate: what a step adds to the parameters counts as a constant, but for the optimizer's
+    settings. So d(adapted)/d(initial) is the identity (less what weight decay takes), learning
+    rates and the like receive their gradients, and **the data and the loss's own parameters
+    receive zero**. Memory: one copy of the parameters; one a step where settings are learned.
 
-    Source: FOMAML (Finn et al. 2017, Section 5.2).
+    Source: FOMAML (Finn et al. 2017, Section 5.2); with learned rates, the derivative-order
+    annealing of MAML++ (Antoniou et al. 2018).
     """
 
     def descend(self, objective, params, num_steps, optimizer, path):
         """See `AbstractDescentAdjoint`."""
-        final, states = Unrolled().descend(objective, params, num_steps, optimizer, path)
-        identity = lambda end, p: jax.lax.stop_gradient(end) + (p - jax.lax.stop_gradient(p))
-        return jax.tree.map(identity, final, params), record_only(states, "FirstOrder()")
+        constant = optax.stateless(lambda gradients, _: jax.lax.stop_gradient(gradients))
+        optimizer = optax.chain(constant, optimizer)
+        return Unrolled().descend(objective, params, num_steps, optimizer, path)

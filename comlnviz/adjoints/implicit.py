@@ -41,6 +41,11 @@ class Implicit(AbstractDescentAdjoint):
 
     def descend(self, objective, params, num_steps, optimizer, path):
         """See `AbstractDescentAdjoint`."""
+        if objective.step is not None:
+            raise ValueError(
+                "Implicit() differentiates the minimum of one loss, and a stepwise loss has none: "
+                "use StoredStates()."
+            )
         lam = jnp.asarray(self.proximal, jnp.result_type(*jax.tree.leaves(params)))
         floats, fixed = eqx.partition((objective, params, lam), eqx.is_inexact_array)
         stopped = eqx.combine(jax.lax.stop_gradient(floats), fixed)

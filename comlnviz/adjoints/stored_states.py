@@ -12,7 +12,6 @@ from .base import (
     descent_field,
     materialise,
     record_only,
-    with_start,
 )
 
 
@@ -22,10 +21,13 @@ class StoredStates(AbstractFlowAdjoint, AbstractDescentAdjoint):
     *A flow* keeps `num_states` equally spaced states and steps the costate,
     d(costate)/dt = +∇²L(u)·costate from T to 0, by a Runge–Kutta method whose stages lie at stored
     states: of second `order` in the spacing T/(num_states − 1), modified Euler between neighbours;
-    of fourth, the classical method over two spacings, at the same cost. *Descent* keeps the
-    parameters of every step and is exact, for stateless optimizers such as plain SGD.
+    of fourth, the classical method over two spacings, at the same cost. *Descent* keeps every
+    step's parameters and optimizer state and is exact, for any optimizer: a step is taken back by
+    the VJP of the optimizer's update and a forward-over-reverse Hessian-vector product of the
+    loss, whose activations are not kept.
 
-    Memory: one copy of the parameters a stored state. Time: two Hessian-vector products a state.
+    Memory: one copy of the parameters a stored state, and in descent one of the optimizer's state.
+    Time: two Hessian-vector products a state, in descent one. Not for `jax.jvp`.
 
     **Arguments:**
 
@@ -33,7 +35,8 @@ class StoredStates(AbstractFlowAdjoint, AbstractDescentAdjoint):
     - `order`: of the backward steps, 2 or 4; 4 needs an odd number of states.
 
     Source: A-MAML (Li et al. 2023), Section 3, Algorithm 2, where H stands for −∇²L; the fourth
-    order is not in the paper.
+    order is not in the paper. Descent: GIMLI (Grefenstette et al. 2019), Algorithm 1, lines 10 to
+    15.
     """
 
     num_states: int = eqx.field(default=100, static=True)
@@ -55,16 +58,17 @@ class StoredStates(AbstractFlowAdjoint, AbstractDescentAdjoint):
 
     def descend(self, objective, params, num_steps, optimizer, path):
         """See `AbstractDescentAdjoint`."""
-        state = optimizer.init(params)
-        if jax.tree.leaves(state):
-            raise ValueError(
-                "StoredStates() goes back through stateless optimizers such as plain SGD; "
-                "this one carries a state (momentum, moments or a step count): use Unrolled()."
-            )
-        update = lambda grads, u: optimizer.update(grads, state, u)[0]
-        update = strong(eqx.filter_closure_convert(update, params, params))
-        final, states = _descend((params, objective, update), num_steps=num_steps)
-        return final, with_start(params, states) if path else None
+        start = strong((params, optimizer.init(params)))
+
+        def update(state, gradient):
+            params, memory = state
+            updates, memory = optimizer.update(gradient, memory, params)
+            return eqx.apply_updates(params, updates), memory
+
+        update = strong(eqx.filter_closure_convert(update, start, params))
+        (final, _), befores = _descend((start, objective, update), num_steps=num_steps)
+        join = lambda before, end: jnp.concatenate([before, end[None]])
+        return final, jax.tree.map(join, befores, final) if path else None
 
 
 def _store(params_objective, T, ts, integrator):
@@ -133,45 +137,57 @@ def _classical(slope, y, states, h):
 _SCHEMES = {2: _modified_euler, 4: _classical}
 
 
+def _steps(inputs, num_steps):
+    """Parameters and optimizer's state after the last step, and stacked, before each."""
+    start, objective, update = inputs
+
+    def forward(state, number):
+        return update(state, objective.at(number).gradient(state[0])), state
+
+    return jax.lax.scan(forward, start, jnp.arange(num_steps))
+
+
 @eqx.filter_custom_vjp
 def _descend(inputs, *, num_steps):
-    params, objective, update = inputs
-
-    def forward(u, _):
-        u = eqx.apply_updates(u, update(objective.gradient(u), u))
-        return u, u
-
-    return jax.lax.scan(forward, params, length=num_steps)
+    final, befores = _steps(inputs, num_steps)
+    return final, befores[0]
 
 
 @_descend.def_fwd
 def _descend_forward(perturbed, inputs, *, num_steps):
-    final, states = _descend(inputs, num_steps=num_steps)
-    return (final, states), jax.tree.map(lambda x: x[:-1], with_start(inputs[0], states))
+    final, befores = _steps(inputs, num_steps)
+    return (final, befores[0]), befores
 
 
 @_descend.def_bwd
 def _descend_backward(befores, cotangents, perturbed, inputs, *, num_steps):
-    params, objective, update = inputs
-    at_end, at_states = cotangents
-    costate = materialise(at_end, params)
+    start, objective, update = inputs
+    at_end, at_befores = cotangents
     floats, fixed = eqx.partition(update, eqx.is_inexact_array)
+    memories, integers = eqx.partition(befores[1], eqx.is_inexact_array)
+    costates = materialise(at_end, eqx.filter(start, eqx.is_inexact_array))
     shares = jax.tree.map(jnp.zeros_like, (eqx.filter(objective, eqx.is_inexact_array), floats))
+    add = lambda *trees: jax.tree.map(lambda *xs: sum(xs), *trees)
 
     def back(carry, step):
-        """From u_{k+1} = u_k + U(∇L(u_k), u_k) to u_k."""
-        costate, (to_objective, to_update) = carry
-        u, at_state = step
-        costate = eqx.apply_updates(costate, at_state)
-        rule = lambda floats, g, u: eqx.combine(floats, fixed)(g, u)
-        _, pull = jax.vjp(rule, floats, objective.gradient(u), u)
-        by_update, direction, through_rule = pull(costate)
-        Hc, by_objective = objective.curvature(u, direction)
-        add = lambda *trees: jax.tree.map(lambda *xs: sum(xs), *trees)
-        shares = (add(to_objective, by_objective), add(to_update, by_update))
-        return (add(costate, through_rule, Hc), shares), None
+        """From (u, memory) after step k to before it; `shares` are what else has a part in it."""
+        costates, (to_objective, to_update) = carry
+        number, u, memory, integers, at_u = step
+        now = objective.at(number)
 
-    (costate, (to_objective, to_update)), _ = jax.lax.scan(
-        back, (costate, shares), (befores, at_states), reverse=True
+        def rule(floats, u, memory, gradient):
+            state = u, eqx.combine(memory, integers)
+            return eqx.filter(eqx.combine(floats, fixed)(state, gradient), eqx.is_inexact_array)
+
+        _, pull = jax.vjp(rule, floats, u, memory, now.gradient(u))
+        by_update, to_u, to_memory, direction = pull(costates)
+        Hv, by_objective = now.curvature(u, direction)
+        to_u = eqx.apply_updates(add(to_u, Hv), at_u)
+        shares = add(to_objective, by_objective), add(to_update, by_update)
+        return ((to_u, to_memory), shares), None
+
+    steps = jnp.arange(num_steps), befores[0], memories, integers, at_befores
+    (costates, (to_objective, to_update)), _ = jax.lax.scan(
+        back, (costates, shares), steps, reverse=True
     )
-    return costate, to_objective, to_update
+    return costates, to_objective, to_update

@@ -2,6 +2,7 @@
 
 import diffrax
 import jax
+import jax.numpy as jnp
 
 from ..descent import Descent
 from .base import AbstractDescentAdjoint, AbstractFlowAdjoint, descent_field, with_start
@@ -24,9 +25,9 @@ class Unrolled(AbstractFlowAdjoint, AbstractDescentAdjoint):
         """See `AbstractDescentAdjoint`."""
         descent = Descent(objective, optimizer)
 
-        def step(state, _):
-            state = descent.step(state)
+        def step(state, number):
+            state = descent.step(state, number)
             return state, state[0] if path else None
 
-        (final, _), states = jax.lax.scan(step, descent.init(params), length=num_steps)
+        (final, _), states = jax.lax.scan(step, descent.init(params), jnp.arange(num_steps))
         return final, with_start(params, states) if path else None

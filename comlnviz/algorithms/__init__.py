@@ -7,11 +7,13 @@ from .base import AbstractAlgorithm, AbstractHeadAlgorithm, AbstractNetworkAlgor
 from .cavia import CAVIA
 from .comln import COMLN
 from .fomaml import FOMAML
+from .gimli import GIMLI
 from .imaml import IMAML
 from .leap import LEAP
 from .leo import LEO
 from .lr_d2 import LRD2
 from .maml import MAML
+from .maml_pp import MAMLpp
 from .meta_opt_net import MetaOptNetRR, MetaOptNetSVM
 from .meta_sgd import MetaSGD
 from .proto_net import ProtoNet
@@ -24,6 +26,7 @@ __all__ = [
     "CAVIA",
     "COMLN",
     "FOMAML",
+    "GIMLI",
     "IMAML",
     "LEAP",
     "LEO",
@@ -33,6 +36,7 @@ __all__ = [
     "AbstractAlgorithm",
     "AbstractHeadAlgorithm",
     "AbstractNetworkAlgorithm",
+    "MAMLpp",
     "MetaOptNetRR",
     "MetaOptNetSVM",
     "MetaSGD",

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
-from ..adjoints import Unrolled
 from ..inner import gradient_descent
 from ..models import AbstractNetwork, Classifier
 from .base import AbstractNetworkAlgorithm
@@ -55,7 +54,6 @@ class MetaSGD(AbstractNetworkAlgorithm):
             support,
             self.num_steps,
             optimizer=optax.stateless(scale),
-            adjoint=Unrolled(),
         )
 
     def monitor(self, meta):

@@ -15,13 +15,14 @@ from .gradient_flow import adaptable
 
 
 def gradient_descent(
-    loss: Callable[[PyTree, PyTree], Float[Array, ""]],
+    loss: Callable[..., Float[Array, ""]],
     params: PyTree,
     data: PyTree,
     num_steps: int,
     *,
     optimizer: optax.GradientTransformation = optax.sgd(0.01),  # noqa: B008
     path: bool = False,
+    stepwise: bool = False,
     adjoint: AbstractDescentAdjoint = StoredStates(),  # noqa: B008
 ) -> Solution:
     """Take `num_steps` steps of `optimizer` down loss(params, data).
@@ -37,15 +38,17 @@ def gradient_descent(
     - `num_steps`: how many steps, at least 1; a Python integer.
     - `optimizer`: any optax transformation. With `optax.sgd(α)` step k is time t = αk of the flow.
     - `path`: keep the parameters before the first and after every step.
-    - `adjoint`: `StoredStates()` (exact, plain SGD), `Unrolled()`, `Checkpointed()` (exact, any
-      optimizer), `FirstOrder()` (approximate) or `Implicit(...)` (of the proximal minimum).
+    - `stepwise`: call loss(params, data, step) with the number of the step, 0 first, for a loss
+      that takes another batch of the data, say, at each.
+    - `adjoint`: `StoredStates()`, `Unrolled()`, `Checkpointed()` (all exact, and equal),
+      `FirstOrder()` (approximate) or `Implicit(...)` (of the proximal minimum).
 
     **Returns** a `Solution`; `ok` says whether the parameters are finite.
 
-    **Raises** `ValueError` for arguments out of range or an adjoint that cannot take the
-    optimizer.
+    **Raises** `ValueError` for arguments out of range.
 
-    Source: MAML (Finn et al. 2017); COMLN (Deleu et al. 2022), equation 2.
+    Source: MAML (Finn et al. 2017); COMLN (Deleu et al. 2022), equation 2; GIMLI (Grefenstette et
+    al. 2019), equation 2.
     """
     check_adjoint(adjoint, AbstractDescentAdjoint, "gradient_descent")
     if not isinstance(num_steps, int) or isinstance(num_steps, bool) or num_steps < 1:
@@ -54,7 +57,7 @@ def gradient_descent(
         raise TypeError(
             f"optimizer must be an optax transformation such as optax.sgd(0.01); got {optimizer!r}."
         )
-    objective, floats, rebuild = adaptable(loss, params, data)
+    objective, floats, rebuild = adaptable(loss, params, data, stepwise=stepwise)
     final, states = adjoint.descend(objective, floats, num_steps, optimizer, path)
     count = jnp.asarray(num_steps)
     stats: dict[str, Array | None] = {

@@ -73,7 +73,7 @@ def gradient_flow(
 
 
 def adaptable(
-    loss: Callable, params: PyTree, data: PyTree
+    loss: Callable, params: PyTree, data: PyTree, *, stepwise: bool = False
 ) -> tuple[Objective, PyTree, Callable[[PyTree], PyTree]]:
     """The objective in the floating-point arrays of `params`, those arrays, and the way back.
 
@@ -88,5 +88,6 @@ def adaptable(
     checks.finite("params", floats)
     floats = strong(floats)
     rebuild = lambda floats: eqx.combine(floats, fixed)
-    objective = Objective.of(lambda u, data: loss(rebuild(u), data), floats, data)
+    on_floats = lambda u, *rest: loss(rebuild(u), *rest)
+    objective = Objective.of(on_floats, floats, data, stepwise=stepwise)
     return objective, floats, rebuild

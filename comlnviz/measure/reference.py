@@ -11,12 +11,7 @@ import optax
 from jaxtyping import PyTree
 
 from ..adjoints import Checkpointed
-from ..algorithms import (
-    AbstractAlgorithm,
-    AbstractCriterion,
-    AbstractNetworkAlgorithm,
-    CrossEntropy,
-)
+from ..algorithms import AbstractAlgorithm, AbstractNetworkAlgorithm
 from ..inner import gradient_descent
 from ..models import Classifier
 from ..tasks import Task
@@ -33,7 +28,6 @@ class ProximalDescent(AbstractNetworkAlgorithm):
     proximal: float
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=5)
-    criterion: AbstractCriterion = CrossEntropy()
 
     def adapt(self, meta, support):
         """See `AbstractAlgorithm`."""

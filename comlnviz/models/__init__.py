@@ -3,6 +3,7 @@
 from .classifier import Classifier
 from .conv4 import Conv4
 from .criterion import AbstractCriterion, CrossEntropy, Labelled, SquaredError, accuracy
+from .densenet import DenseNet
 from .encoder import AbstractEncoder, AbstractNetwork, Identity
 from .linear_head import LinearHead, cross_entropy
 from .mlp import MLP
@@ -16,6 +17,7 @@ __all__ = [
     "Classifier",
     "Conv4",
     "CrossEntropy",
+    "DenseNet",
     "Identity",
     "Labelled",
     "LinearHead",

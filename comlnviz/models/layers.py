@@ -122,11 +122,20 @@ class BatchNorm(eqx.Module):
         return (x - mean) * (scale * jax.lax.rsqrt(variance + _EPSILON)) + offset
 
 
+def average_pool(x: Float[Array, "B H W C"]) -> Float[Array, "B H2 W2 C"]:
+    """The mean of each 2×2 block; an odd row or column at the end is dropped."""
+    return jnp.mean(_blocks(x), axis=(2, 4))
+
+
 def max_pool(x: Float[Array, "B H W C"]) -> Float[Array, "B H2 W2 C"]:
     """The largest of each 2×2 block; an odd row or column at the end is dropped.
 
     By reshaping: the gradient of XLA's windowed reduction takes twice as long on a CPU.
     """
+    return jnp.max(_blocks(x), axis=(2, 4))
+
+
+def _blocks(x: Float[Array, "B H W C"]) -> Float[Array, "B H2 2 W2 2 C"]:
     B, H, W, C = x.shape
     even = x[:, : H // 2 * 2, : W // 2 * 2]
-    return jnp.max(even.reshape(B, H // 2, 2, W // 2, 2, C), axis=(2, 4))
+    return even.reshape(B, H // 2, 2, W // 2, 2, C)

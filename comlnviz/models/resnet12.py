@@ -1,4 +1,4 @@
-"""ResNet-12: the large network of the few-shot literature."""
+"""ResNet-12, the large network of the few-shot literature, and ResNet-4 and ResNet-8."""
 
 import equinox as eqx
 import jax
@@ -15,7 +15,7 @@ _INITIALIZER = jax.nn.initializers.variance_scaling(
 
 
 class ResNet12(AbstractEncoder):
-    """Four residual blocks of three 3×3 convolutions, each followed by 2×2 max-pooling; flattened.
+    """Four residual blocks of 3×3 convolutions, each followed by 2×2 max-pooling; flattened.
 
     No global pooling, so that d = 16,000 for 84×84 images, and no DropBlock.
 
@@ -24,13 +24,18 @@ class ResNet12(AbstractEncoder):
     - `image_shape`: (height, width, channels), at least 16×16.
     - `channels`: of the four blocks.
     - `normalization`: `"batch"`, `"running"` or `"none"`, see `BatchNorm`.
+    - `layers`: convolutions of a block: 3, or 1 and 2 for ResNet-4 and ResNet-8.
+    - `patches`: see `Convolution`; for methods that adapt the whole network on a CPU.
 
-    Source: COMLN (Deleu et al. 2022), Appendix E.5, after Lee et al. 2019.
+    Source: COMLN (Deleu et al. 2022), Appendix E.5, after Lee et al. 2019; GIMLI (Grefenstette et
+    al. 2019), Appendix B, for the smaller ones.
     """
 
     image_shape: tuple[int, int, int] = eqx.field(static=True)
     channels: tuple[int, int, int, int] = eqx.field(static=True, default=(64, 160, 320, 640))
     normalization: Normalization = eqx.field(static=True, default="running")
+    layers: int = eqx.field(static=True, default=3)
+    patches: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self):
         if len(self.image_shape) != 3 or min(self.image_shape[:2]) < 16:
@@ -48,31 +53,45 @@ class ResNet12(AbstractEncoder):
         """See `AbstractEncoder`."""
         inputs = (self.image_shape[2], *self.channels[:3])
         keys = jax.random.split(key, 4)
-        make = lambda k, n, m: ResidualBlock.init(k, n, m, self.normalization)
+        settings = self.normalization, self.layers, self.patches
+        make = lambda k, n, m: ResidualBlock.init(k, n, m, *settings)
         return ResNet12Network([make(*a) for a in zip(keys, inputs, self.channels, strict=True)])
 
 
 class ResidualBlock(eqx.Module):
-    """Three convolutions, and a 1×1 convolution past them, each without bias and normalized."""
+    """Convolutions, and a 1×1 convolution past them, each without bias and normalized."""
 
     layers: list[tuple[Convolution, BatchNorm]]
     shortcut: tuple[Convolution, BatchNorm]
 
     @classmethod
     def init(
-        cls, key: PRNGKeyArray, inputs: int, outputs: int, mode: Normalization
+        cls,
+        key: PRNGKeyArray,
+        inputs: int,
+        outputs: int,
+        mode: Normalization,
+        layers: int,
+        patches: bool,
     ) -> "ResidualBlock":
         """A block with fresh weights."""
-        keys = jax.random.split(key, 4)
+        keys = jax.random.split(key, layers + 1)
 
         def layer(key, inputs, width):
             convolution = Convolution.init(
-                key, inputs, outputs, width, bias=False, initializer=_INITIALIZER
+                key,
+                inputs,
+                outputs,
+                width,
+                bias=False,
+                patches=patches,
+                initializer=_INITIALIZER,
             )
             return convolution, BatchNorm.init(outputs, mode)
 
-        layers = [layer(k, n, 3) for k, n in zip(keys, (inputs, outputs, outputs), strict=False)]
-        return cls(layers, layer(keys[3], inputs, 1))
+        sizes = (inputs, *[outputs] * (layers - 1))
+        main = [layer(k, n, 3) for k, n in zip(keys[:-1], sizes, strict=True)]
+        return cls(main, layer(keys[-1], inputs, 1))
 
     def train(self, x: Float[Array, "B H W C"]) -> tuple[Array, "ResidualBlock"]:
         """The block's output as in training, and the block having seen `x`."""
@@ -82,7 +101,7 @@ class ResidualBlock(eqx.Module):
         for i, (convolution, norm) in enumerate(self.layers):
             x, norm = norm.train(convolution(x))
             layers.append((convolution, norm))
-            x = _rectify(x) if i < 2 else x
+            x = _rectify(x) if i < len(self.layers) - 1 else x
         return max_pool(_rectify(x + aside)), ResidualBlock(layers, shortcut)
 
     def __call__(self, x: Float[Array, "B H W C"]) -> Array:
@@ -91,7 +110,7 @@ class ResidualBlock(eqx.Module):
         aside = norm(convolution(x))
         for i, (convolution, norm) in enumerate(self.layers):
             x = norm(convolution(x))
-            x = _rectify(x) if i < 2 else x
+            x = _rectify(x) if i < len(self.layers) - 1 else x
         return max_pool(_rectify(x + aside))
 
 

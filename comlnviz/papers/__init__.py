@@ -14,6 +14,10 @@ from . import (
     comln_table_2,
     comln_table_4,
     comln_table_5,
+    gimli_figure_2,
+    gimli_figure_3,
+    gimli_table_1,
+    gimli_table_2,
 )
 from .experiment import Experiment, Preset, run
 from .findings import Finding
@@ -34,6 +38,10 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         amaml_table_3.EXPERIMENT,
         amaml_table_4.EXPERIMENT,
         amaml_table_5.EXPERIMENT,
+        gimli_table_1.EXPERIMENT,
+        gimli_table_2.EXPERIMENT,
+        gimli_figure_2.EXPERIMENT,
+        gimli_figure_3.EXPERIMENT,
     )
 }
 

@@ -48,6 +48,7 @@ class Protocol:
     seed: int = 0
     ways: int = WAYS
     loaded: Callable[[str], Any] | None = None
+    ways: int = WAYS
 
     def tasks(self, split: str, shots: int, queries: int) -> FewShot:
         """Tasks of a split."""

@@ -64,9 +64,8 @@ class Result:
             for column in columns:
                 row.append(self._ours(f"{method}, {column}", column))
                 if theirs:
-                    row.append(
-                        self._plus_minus(*theirs[method][place[column]]) if method in theirs else ""
-                    )
+                    value = theirs[method][place[column]] if method in theirs else None
+                    row.append(self._plus_minus(*value) if value else "")
             rows.append(row)
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -84,7 +83,7 @@ class Result:
     def _plus_minus(self, mean: float, ci: float) -> str:
         return f"{mean:{self.form}} ± {ci:{self.form}}"
 
-    def _published(self) -> dict[str, list[list[float]]]:
+    def _published(self) -> dict[str, list[list[float] | None]]:
         """What the paper says of each method; of several networks, with the first it lists."""
         table = self.record["published"]
         name = lambda row: row["method"].removeprefix("COMLN, ")

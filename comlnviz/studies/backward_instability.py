@@ -65,7 +65,7 @@ def study(
     land, _ = landscape(problem, condition=condition, shots=shots, seed=seed)
     # By NumPy: as JAX arrays each would be a computation of its own.
     land = jax.tree.map(lambda x: np.asarray(x, dtype), land)
-    traced = tuple(np.asarray(x, dtype) for x in (T, tolerance, step))
+    traced: Any = tuple(np.asarray(x, dtype) for x in (T, tolerance, step))
     return _compute(land, traced, get_solver(solver))
 
 

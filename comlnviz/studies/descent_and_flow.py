@@ -74,7 +74,7 @@ def study(
     land, _ = landscape(problem, condition=condition, shots=shots, seed=seed)
     # Arrays are traced: a slider over them compiles nothing. A Python number would be a constant,
     # and a JAX array made of it a computation of its own.
-    traced = tuple(np.asarray(x, float) for x in (start, T, alpha, tolerance, step))
+    traced: Any = tuple(np.asarray(x, float) for x in (start, T, alpha, tolerance, step))
     return _compute(land, traced, get_solver(solver))
 
 

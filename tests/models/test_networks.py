@@ -6,10 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from comlnviz.models import MLP, Classifier, Conv4, Identity, ResNet12
+from comlnviz.models import MLP, Classifier, Conv4, DenseNet, Identity, ResNet12
 from comlnviz.models.layers import BatchNorm, Convolution, max_pool
 
 KEY = jax.random.key(0)
+
+
+def is_norm(node):
+    return isinstance(node, BatchNorm)
 
 
 def learned(network):
@@ -38,12 +42,41 @@ def test_resnet12_has_the_papers_sizes():
     assert count == expected == 12_424_320 + 4 * 2 * (64 + 160 + 320 + 640)
 
 
+@pytest.mark.parametrize("layers, convolutions", [(1, 4), (2, 8), (3, 12)])
+def test_resnet_4_8_12_have_so_many_convolutions_beside_the_shortcuts(layers, convolutions):
+    network = jax.eval_shape(lambda: ResNet12((28, 28, 1), (4, 4, 4, 4), layers=layers).init(KEY))
+    kernels = [x for x in jax.tree.leaves(network) if x.ndim == 4]
+    assert len([k for k in kernels if k.shape[0] == 3]) == convolutions
+
+
+def test_densenet_bc_has_the_299_parameter_groups_of_gimli_section_5_1():
+    model = Classifier(DenseNet((32, 32, 3), 12, (16, 16, 16), stem=24), 10)
+    network = jax.eval_shape(lambda: model.init(KEY))
+    assert len(jax.tree.leaves(network)) - 2 * 99 == 299  # without running statistics
+    # Densely connected networks, Table 2: 0.8 million parameters.
+    total = sum(x.size for x in jax.tree.leaves(network))
+    norms = [n for n in jax.tree.leaves(network, is_leaf=is_norm) if is_norm(n)]
+    assert total - sum(2 * n.mean.size for n in norms) == 769_162
+
+
+def test_densenet_8_has_two_layers_in_each_of_four_blocks_and_keeps_what_came_in():
+    network = jax.eval_shape(lambda: DenseNet((28, 28, 1), 3).init(KEY))
+    assert [len(block) for block in network.blocks] == [2, 2, 2, 2]
+    layer = DenseNet((8, 8, 1), 3, (1,)).init(KEY).blocks[0][0]
+    x = jax.random.uniform(KEY, (2, 8, 8, 1))
+    grown = layer(x)
+    np.testing.assert_array_equal(grown[..., :1], x)
+    assert grown.shape == (2, 8, 8, 4)
+
+
 @pytest.mark.parametrize(
     "encoder",
     [
         Conv4((28, 28, 1), 8),
         Conv4((17, 20, 3), 4, "running", patches=True),
         ResNet12((16, 33, 1), (4, 5, 6, 7)),
+        ResNet12((16, 16, 1), (2, 3, 4, 5), "batch", layers=1, patches=True),
+        DenseNet((9, 12, 3), 2, (1, 2), stem=4),
         MLP(12, (5, 3), jnp.tanh),
         Identity(12),
     ],
@@ -124,6 +157,7 @@ def test_single_precision_stays_single_precision():
     [
         (lambda: Conv4((8, 28, 1)), r"16×16 at least; got \(8, 28, 1\)"),
         (lambda: ResNet12((84, 8, 3)), r"got \(84, 8, 3\)"),
+        (lambda: DenseNet((7, 28, 1)), r"8×8 at least for 4 blocks; got \(7, 28, 1\)"),
         (lambda: MLP(3, ()), r"at least one positive width; got 3 and \(\)"),
         (lambda: BatchNorm.init(3, "layer"), "normalization must be 'batch', .*; got 'layer'"),
     ],
