@@ -43,7 +43,7 @@ class MemoryRuntime(AbstractApp):
                 "T", -2, 6, 10.0, "Where curves are read, in time: 0.01–1,000,000", 0.1
             ),
             "limit": log_slider(
-                "memory, GB", -4, 4, 32.0, "Memory that a device has: 0.0001–10,000 GB", 0.05
+                "memory, GB", -4, 4, 32.0, "Memory that a device has: 0.0001–10,000 GB", 0.005
             ),
             "shots": steps(
                 "shots", (1, 2, 5, 10, 20), 5, "Examples a class: 1–20; measured for 1 and 5"
@@ -53,7 +53,7 @@ class MemoryRuntime(AbstractApp):
                 "d", (64, 640, 1600, 16_000), 1600, "Size of the features: 64–16,000"
             ),
             "theta": log_slider(
-                "|θ|", 3, 8, 121_093, "Parameters of the whole network, in Table 1: 1e3–1e8", 0.05
+                "|θ|", 3, 8, 121_093, "Parameters of the whole network, in Table 1: 1e3–1e8", 0.005
             ),
             "method": choice(
                 "measure", tuple(METHODS), "COMLN, Gram", "The method for 'Measure here, now'"

@@ -112,7 +112,8 @@ class CurvesFigure:
         self.paper = [axes.axhline(1, lw=0.9, ls="-.", alpha=0.7)
                       for axes in (memory, self.axes["seconds"])]  # fmt: skip
         self.paper_notes = [
-            line.axes.text(1.0, 1, "", fontsize=7.5, va="bottom") for line in self.paper
+            axes.text(1.0, 1, "", fontsize=7.5, va="bottom")
+            for axes in (memory, self.axes["seconds"])
         ]
         marks = [*self.limits, self.stops, *self.paper, *self.paper_notes]
         self._ink += marks

@@ -2,19 +2,21 @@
 
 import os
 import platform
+from typing import Any
 
 import jax
 
 DEVICES = ("cpu", "gpu")
 
 
-def find_device(name: str | None = None) -> jax.Device:
+def find_device(name: str | None = None) -> Any:
     """A device by its kind, "cpu" or "gpu"; the one that JAX uses by default for `None`.
 
     **Raises** `ValueError` for another name, and where there is no such device.
     """
     if name is None:
-        return jax.config.jax_default_device or jax.devices()[0]
+        config: Any = jax.config
+        return config.jax_default_device or jax.devices()[0]
     if name not in DEVICES:
         raise ValueError(f"There is no device {name!r}: choose from {', '.join(DEVICES)}.")
     try:
@@ -25,7 +27,7 @@ def find_device(name: str | None = None) -> jax.Device:
         ) from None
 
 
-def device_name(device: jax.Device) -> str:
+def device_name(device: Any) -> str:
     """As a file name can bear it."""
     if device.platform == "cpu":
         return f"cpu-{os.cpu_count()}-cores-{platform.machine()}"

@@ -96,14 +96,16 @@ def measure(
         )
     with jax.default_device(find_device(device)):
         with jax.enable_x64(problem.dtype == "float64"):
-            found, *seen = _measure(method, length, problem, repeats, memory_limit, say)
+            found, gradient, meta, task = _measure(
+                method, length, problem, repeats, memory_limit, say
+            )
         if found.status != "ok" or not repeats:
             return found
         say("comparing with a reference", found)
         reference = METHODS[method].reference
         if isinstance(reference, str):
             return dataclasses.replace(found, error_why=reference)
-        error = relative_error(*seen, reference(problem, length))
+        error = relative_error(gradient, meta, task, reference(problem, length))
         why = "" if error is not None else "The reference did not converge either."
         return dataclasses.replace(found, error=error, error_why=why)
 
