@@ -65,8 +65,8 @@ class GIMLI(AbstractNetworkAlgorithm):
     def __check_init__(self):
         if isinstance(self.adjoint, FirstOrder) and self.inner_loss.names:
             raise ValueError(
-                "Requirement III (b): FirstOrder() takes the inner gradients for constants, so "
-                f"the loss's {', '.join(self.inner_loss.names)} would have none: use StoredStates()."
+                "Requirement III (b): FirstOrder() takes the inner gradients for constants, so the "
+                f"loss's {', '.join(self.inner_loss.names)} would have none: use StoredStates()."
             )
         if isinstance(self.adjoint, Implicit) and self.optimizer.names:
             raise ValueError(
