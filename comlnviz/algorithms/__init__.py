@@ -11,6 +11,7 @@ from .leo import LEO
 from .lr_d2 import LRD2
 from .maml import MAML
 from .meta_opt_net import MetaOptNetRR, MetaOptNetSVM
+from .meta_optimizer_maml import MetaOptimizerMAML
 from .meta_sgd import MetaSGD
 from .proto_net import ProtoNet
 from .r2d2 import R2D2
@@ -32,6 +33,7 @@ __all__ = [
     "AbstractNetworkAlgorithm",
     "MetaOptNetRR",
     "MetaOptNetSVM",
+    "MetaOptimizerMAML",
     "MetaSGD",
     "ProtoNet",
     "Reptile",

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..models import AbstractEncoder, AbstractNetwork, Classifier
+from ..models import AbstractEncoder, AbstractNetwork
 from ..models.linear_head import softmax_cross_entropy
 from ..solution import Solution
 from ..tasks import Task
@@ -147,7 +147,7 @@ class AbstractHeadAlgorithm(AbstractAlgorithm):
 class AbstractNetworkAlgorithm(AbstractAlgorithm):
     """Adapts the whole network, encoder and head. `meta` is the network, or holds it."""
 
-    model: eqx.AbstractVar[Classifier]
+    model: eqx.AbstractVar[AbstractEncoder]
 
     @default
     def init(self, key) -> PyTree:

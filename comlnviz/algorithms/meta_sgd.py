@@ -5,27 +5,22 @@ from typing import final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
-from jaxtyping import PyTree
 
 from ..adjoints import Unrolled
-from ..inner import gradient_descent
-from ..models import AbstractNetwork, Classifier
-from .base import AbstractNetworkAlgorithm, network_loss
-
-
-class Meta(eqx.Module):
-    """What Meta-SGD learns: the initial network, and a rate for each of its numbers."""
-
-    network: AbstractNetwork
-    rates: PyTree
+from ..inner import MetaSGDRule, meta_optimizer
+from ..models import AbstractEncoder
+from ..models.freeze import split
+from .base import AbstractNetworkAlgorithm
+from .meta_optimizer_maml import Meta
+from .network_descent import descend
 
 
 @final
 class MetaSGD(AbstractNetworkAlgorithm):
     """MAML whose step size is a vector as long as the parameters, meta-learned, of any sign.
 
-    Exact: differentiates through every step.
+    Exact: differentiates through every step. The simplest of the learned update rules: see
+    `MetaOptimizerMAML` for others.
 
     **Fields:**
 
@@ -36,30 +31,22 @@ class MetaSGD(AbstractNetworkAlgorithm):
     Source: Meta-SGD (Li et al. 2017), Algorithm 1.
     """
 
-    model: Classifier
+    model: AbstractEncoder
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=1)
 
     def init(self, key):
         """A fresh network, all rates alike."""
         network = self.model.init(key)
-        floats = eqx.filter(network, eqx.is_inexact_array)
-        return Meta(network, jax.tree.map(lambda x: jnp.full_like(x, self.step_size), floats))
+        return Meta(network, MetaSGDRule(self.step_size).init(split(network)[0], key))
 
     def adapt(self, meta, support):
         """See `AbstractAlgorithm`."""
-        scale = lambda updates, _: jax.tree.map(lambda r, g: -r * g, meta.rates, updates)
-        return gradient_descent(
-            network_loss,
-            meta.network,
-            support,
-            self.num_steps,
-            optimizer=optax.stateless(scale),
-            adjoint=Unrolled(),
-        )
+        optimizer = meta_optimizer(meta.rule)
+        return descend(meta.network, support, self.num_steps, optimizer, Unrolled())
 
     def monitor(self, meta):
         """The mean rate."""
-        leaves = jax.tree.leaves(meta.rates)
+        leaves = jax.tree.leaves(meta.rule)
         total = jnp.sum(jnp.stack([jnp.sum(x) for x in leaves]))
         return {"rate": total / sum(x.size for x in leaves)}

@@ -2,8 +2,10 @@
 
 from .classifier import Classifier
 from .conv4 import Conv4
+from .conv_net import ConvNet
 from .encoder import AbstractEncoder, AbstractNetwork, Identity
 from .linear_head import LinearHead, cross_entropy
+from .linnet import LinNet
 from .mlp import MLP
 from .resnet12 import ResNet12
 
@@ -13,7 +15,9 @@ __all__ = [
     "AbstractNetwork",
     "Classifier",
     "Conv4",
+    "ConvNet",
     "Identity",
+    "LinNet",
     "LinearHead",
     "ResNet12",
     "cross_entropy",
