@@ -60,6 +60,4 @@ class MetaOptimizerMAML(AbstractNetworkAlgorithm):
         """See `AbstractAlgorithm`."""
         adaptation = self.step_size if self.adapt_rule else None
         optimizer = meta_optimizer(meta.rule, self.step_size, adaptation=adaptation)
-        return descend(
-            meta.network, support, self.num_steps, optimizer, self.adjoint, self.frozen
-        )
+        return descend(meta.network, support, self.num_steps, optimizer, self.adjoint, self.frozen)

@@ -229,7 +229,9 @@ class KLin(AbstractMetaOptimizer):
 
     def init(self, params, key):
         """See `AbstractMetaOptimizer`."""
-        make = lambda _, dtype, filters, n, m: Kronecker(jnp.eye(n, dtype=dtype), jnp.eye(m, dtype=dtype))
+        make = lambda _, dtype, filters, n, m: Kronecker(
+            jnp.eye(n, dtype=dtype), jnp.eye(m, dtype=dtype)
+        )
         return _tensorwise(make, params, key)
 
 
