@@ -68,17 +68,19 @@ class LinNetNetwork(AbstractNetwork):
         return self(images), self
 
     def __call__(self, images: Float[Array, "B *shape"]) -> Float[Array, "B N"]:
-        """Logits."""
-        x = images.reshape(images.shape[0], -1)
-        for weight, bias in zip(self.weights, self.biases, strict=True):
-            x = x @ weight.T if bias is None else x @ weight.T + bias[None]
+        """Logits: of the collapsed network, which is far cheaper on more than a few inputs."""
+        whole = self.collapse()
+        (weight,), (bias,) = whole.weights, whole.biases
+        x = images.reshape(images.shape[0], -1) @ weight.T
+        x = x if bias is None else x + bias[None]
         return x if x.shape[1] > 1 else jnp.concatenate([jnp.zeros_like(x), x], axis=1)
 
     def collapse(self) -> "LinNetNetwork":
         """The same function as one matrix: what is left to store and run after adaptation."""
-        weight, bias = self.weights[0], self.biases[0]
-        for later, its_bias in zip(self.weights[1:], self.biases[1:], strict=True):
-            weight = later @ weight
+        weight, bias = self.weights[-1], self.biases[-1]
+        # From the outputs on: there are fewer of them than of anything else.
+        for earlier, its_bias in zip(self.weights[-2::-1], self.biases[-2::-1], strict=True):
             if bias is not None and its_bias is not None:
-                bias = later @ bias + its_bias
+                bias = weight @ its_bias + bias
+            weight = weight @ earlier
         return LinNetNetwork([weight], [bias])

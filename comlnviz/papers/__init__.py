@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import comln_figure_5, comln_figure_d, comln_table_2, comln_table_4, comln_table_5
+from . import (
+    comln_figure_5,
+    comln_figure_d,
+    comln_table_2,
+    comln_table_4,
+    comln_table_5,
+    metaopt_synthetic,
+)
 from .experiment import Experiment, Preset, run
 from .findings import Finding
 from .published import published
@@ -11,7 +18,14 @@ from .results import Result, read, results_folder
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     module.EXPERIMENT.identifier: module.EXPERIMENT
-    for module in (comln_table_2, comln_table_4, comln_table_5, comln_figure_5, comln_figure_d)
+    for module in (
+        comln_table_2,
+        comln_table_4,
+        comln_table_5,
+        comln_figure_5,
+        comln_figure_d,
+        metaopt_synthetic,
+    )
 }
 
 
