@@ -15,6 +15,7 @@ from .lr_d2 import LRD2
 from .maml import MAML
 from .maml_pp import MAMLpp
 from .meta_opt_net import MetaOptNetRR, MetaOptNetSVM
+from .meta_optimizer_maml import MetaOptimizerMAML
 from .meta_sgd import MetaSGD
 from .proto_net import ProtoNet
 from .r2d2 import R2D2
@@ -39,6 +40,7 @@ __all__ = [
     "MAMLpp",
     "MetaOptNetRR",
     "MetaOptNetSVM",
+    "MetaOptimizerMAML",
     "MetaSGD",
     "ProtoNet",
     "Reptile",

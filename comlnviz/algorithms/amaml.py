@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PyTree
 
 from ..adjoints import AbstractFlowAdjoint, StoredStates
 from ..inner import gradient_flow
-from ..models import AbstractNetwork, Classifier, Labelled
+from ..models import AbstractModel, AbstractNetwork, Labelled
 from ..solution import Solution
 from .base import AbstractNetworkAlgorithm
 
@@ -50,7 +50,7 @@ class AMAML(AbstractNetworkAlgorithm):
     Source: A-MAML (Li et al. 2023), Section 3, Algorithms 1 and 2.
     """
 
-    model: Classifier
+    model: AbstractModel
     T: float = 1.0
     solver: diffrax.AbstractSolver | str = eqx.field(static=True, default="dopri5")
     rtol: float | None = 1e-6

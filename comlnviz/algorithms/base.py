@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from ..models import (
     AbstractCriterion,
     AbstractEncoder,
+    AbstractModel,
     AbstractNetwork,
-    Classifier,
     CrossEntropy,
     Labelled,
 )
@@ -157,7 +157,7 @@ class AbstractNetworkAlgorithm(AbstractAlgorithm):
     Loss and score are the model's, so that the same method classifies or learns a function.
     """
 
-    model: eqx.AbstractVar[Classifier]
+    model: eqx.AbstractVar[AbstractModel]
 
     @property
     def criterion(self) -> AbstractCriterion:

@@ -11,7 +11,7 @@ from jaxtyping import PyTree
 
 from ..adjoints import AbstractDescentAdjoint, FirstOrder, Implicit, StoredStates
 from ..inner import LearnedLoss, LearnedOptimizer, check_requirements, gradient_descent
-from ..models import AbstractNetwork, Classifier
+from ..models import AbstractModel, AbstractNetwork
 from .base import AbstractNetworkAlgorithm
 
 
@@ -51,7 +51,7 @@ class GIMLI(AbstractNetworkAlgorithm):
     Source: GIMLI (Grefenstette et al. 2019), Sections 2 and 3.1.
     """
 
-    model: Classifier
+    model: AbstractModel
     optimizer: LearnedOptimizer = eqx.field(
         default_factory=lambda: LearnedOptimizer.of(optax.sgd(0.01)), converter=LearnedOptimizer.of
     )

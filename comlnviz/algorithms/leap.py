@@ -9,7 +9,7 @@ import optax
 
 from ..adjoints import FirstOrder
 from ..inner import gradient_descent
-from ..models import Classifier
+from ..models import AbstractModel
 from .base import AbstractNetworkAlgorithm, or_nan
 
 
@@ -30,7 +30,7 @@ class LEAP(AbstractNetworkAlgorithm):
     that rises counts as one that falls.
     """
 
-    model: Classifier
+    model: AbstractModel
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=5)
 

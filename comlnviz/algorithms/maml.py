@@ -6,9 +6,9 @@ import equinox as eqx
 import optax
 
 from ..adjoints import AbstractDescentAdjoint, StoredStates
-from ..inner import gradient_descent
-from ..models import Classifier
+from ..models import AbstractModel
 from .base import AbstractNetworkAlgorithm
+from .network_descent import descend
 
 
 @final
@@ -22,22 +22,20 @@ class MAML(AbstractNetworkAlgorithm):
     - `model`: the network's recipe.
     - `step_size`, `num_steps`: α and the number of gradient steps.
     - `adjoint`: as in `gradient_descent`; `Checkpointed()` trades time for memory.
+    - `frozen`: names of layers that are not adapted, as `models.freeze.split` takes them.
 
     Source: MAML (Finn et al. 2017), Algorithm 2.
     """
 
-    model: Classifier
+    model: AbstractModel
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=5)
     adjoint: AbstractDescentAdjoint = StoredStates()
+    frozen: tuple[str, ...] = eqx.field(static=True, default=())
 
     def adapt(self, meta, support):
         """See `AbstractAlgorithm`."""
-        return gradient_descent(
-            self.criterion,
-            meta,
-            support,
-            self.num_steps,
-            optimizer=optax.sgd(self.step_size),
-            adjoint=self.adjoint,
+        optimizer = optax.sgd(self.step_size)
+        return descend(
+            self.criterion, meta, support, self.num_steps, optimizer, self.adjoint, self.frozen
         )

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from ..adjoints import AbstractDescentAdjoint, FirstOrder, StoredStates
 from ..inner import Learned, LearnedOptimizer, gradient_descent
-from ..models import AbstractNetwork, Classifier
+from ..models import AbstractModel, AbstractNetwork
 from ..models.layers import BatchNorm
 from .base import AbstractNetworkAlgorithm, or_nan
 
@@ -55,7 +55,7 @@ class MAMLpp(AbstractNetworkAlgorithm):
     The outer rate's cosine annealing is the outer optimizer's: `optax.cosine_decay_schedule`.
     """
 
-    model: Classifier
+    model: AbstractModel
     optimizer: LearnedOptimizer = eqx.field(
         default_factory=_default_optimizer, converter=LearnedOptimizer.of
     )

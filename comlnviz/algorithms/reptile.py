@@ -9,7 +9,7 @@ import optax
 
 from ..adjoints import FirstOrder
 from ..inner import gradient_descent
-from ..models import Classifier
+from ..models import AbstractModel
 from .base import AbstractNetworkAlgorithm, or_nan
 
 
@@ -29,7 +29,7 @@ class Reptile(AbstractNetworkAlgorithm):
     Source: Reptile (Nichol et al. 2018), Algorithm 2.
     """
 
-    model: Classifier
+    model: AbstractModel
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=5)
 

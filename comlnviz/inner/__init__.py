@@ -7,13 +7,24 @@ from .learned import Learned
 from .learned_loss import LearnedLoss, criticised, decayed, smoothed, weighted
 from .learned_optimizer import LearnedOptimizer
 from .linear_flow import linear_flow
+from .meta_optimizer import AbstractMetaOptimizer, AbstractUpdateRule, meta_optimizer
+from .recurrent_rule import Recurrent
 from .requirements import check_requirements
+from .update_rules import CFC, KFC, FullLinear, KLin, MetaSGDRule
 
 __all__ = [
+    "CFC",
+    "KFC",
+    "AbstractMetaOptimizer",
+    "AbstractUpdateRule",
+    "FullLinear",
     "GimliRun",
+    "KLin",
     "Learned",
     "LearnedLoss",
     "LearnedOptimizer",
+    "MetaSGDRule",
+    "Recurrent",
     "check_requirements",
     "criticised",
     "decayed",
@@ -21,6 +32,7 @@ __all__ = [
     "gradient_descent",
     "gradient_flow",
     "linear_flow",
+    "meta_optimizer",
     "smoothed",
     "weighted",
 ]

@@ -13,7 +13,7 @@ from jaxtyping import PyTree
 from ..adjoints import Checkpointed
 from ..algorithms import AbstractAlgorithm, AbstractNetworkAlgorithm
 from ..inner import gradient_descent
-from ..models import Classifier
+from ..models import AbstractModel
 from ..tasks import Task
 
 
@@ -24,7 +24,7 @@ class ProximalDescent(AbstractNetworkAlgorithm):
     **Fields:** as iMAML's.
     """
 
-    model: Classifier
+    model: AbstractModel
     proximal: float
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=5)

@@ -1,5 +1,7 @@
 """An encoder with a linear head: the whole network that MAML adapts."""
 
+from abc import abstractmethod
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,16 @@ from .criterion import AbstractCriterion, CrossEntropy
 from .encoder import AbstractEncoder, AbstractNetwork
 
 
-class Classifier(AbstractEncoder):
+class AbstractModel(AbstractEncoder):
+    """A recipe for whole networks, which says what their outputs should be."""
+
+    @property
+    @abstractmethod
+    def criterion(self) -> AbstractCriterion:
+        """The loss and the score of the outputs."""
+
+
+class Classifier(AbstractModel):
     """A recipe for networks whose outputs are `ways` logits.
 
     **Fields:**
@@ -22,7 +33,7 @@ class Classifier(AbstractEncoder):
 
     encoder: AbstractEncoder
     ways: int = eqx.field(static=True)
-    criterion: AbstractCriterion = CrossEntropy()
+    criterion: AbstractCriterion = CrossEntropy()  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     @property
     def size(self) -> int:

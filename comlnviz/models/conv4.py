@@ -1,11 +1,11 @@
 """Conv-4: the small network of the few-shot literature."""
 
 import equinox as eqx
-import jax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
-from .encoder import AbstractEncoder, AbstractNetwork
-from .layers import BatchNorm, Convolution, Normalization, max_pool
+from .conv_net import ConvNetwork
+from .encoder import AbstractEncoder
+from .layers import Normalization
 
 
 class Conv4(AbstractEncoder):
@@ -39,36 +39,9 @@ class Conv4(AbstractEncoder):
         """See `AbstractEncoder`."""
         return (self.image_shape[0] // 16) * (self.image_shape[1] // 16) * self.channels
 
-    def init(self, key: PRNGKeyArray) -> "Conv4Network":
+    def init(self, key: PRNGKeyArray) -> ConvNetwork:
         """See `AbstractEncoder`."""
-        inputs = (self.image_shape[2], *[self.channels] * 3)
-        blocks = [
-            (
-                Convolution.init(k, n, self.channels, patches=self.patches),
-                BatchNorm.init(self.channels, self.normalization),
-            )
-            for k, n in zip(jax.random.split(key, 4), inputs, strict=True)
-        ]
-        return Conv4Network(blocks)
-
-
-class Conv4Network(AbstractNetwork):
-    """A `Conv4` with its weights."""
-
-    blocks: list[tuple[Convolution, BatchNorm]]
-
-    def train(self, images):
-        """See `AbstractNetwork`."""
-        x, blocks = images, []
-        for convolution, norm in self.blocks:
-            x, norm = norm.train(convolution(x))
-            x = max_pool(jax.nn.relu(x))
-            blocks.append((convolution, norm))
-        return x.reshape(x.shape[0], -1), Conv4Network(blocks)
-
-    def __call__(self, images: Float[Array, "B H W C"]) -> Float[Array, "B d"]:
-        """See `AbstractNetwork`."""
-        x = images
-        for convolution, norm in self.blocks:
-            x = max_pool(jax.nn.relu(norm(convolution(x))))
-        return x.reshape(x.shape[0], -1)
+        return ConvNetwork.init(
+            key, self.image_shape[2], self.channels, 4, self.normalization,
+            patches=self.patches, stride=1, pool=2,
+        )  # fmt: skip

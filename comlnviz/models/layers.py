@@ -11,11 +11,11 @@ _EPSILON, _MOMENTUM = 1e-5, 0.9
 
 
 class Convolution(eqx.Module):
-    """A convolution with stride 1 whose output has the size of its input.
+    """A convolution whose output has the size of its input, divided by the stride.
 
     **Fields:**
 
-    - `kernel`, `bias` (or none).
+    - `kernel`, of odd width; `bias` (or none).
     - `patches`: compute it as one matrix product with the patches of the image. On a CPU that is
       a little slower where all tasks share a kernel and three times faster where `vmap` gives
       every task its own, as MAML does; it takes the memory of nine images for one.
@@ -24,6 +24,7 @@ class Convolution(eqx.Module):
     kernel: Float[Array, "k k inputs outputs"]
     bias: Float[Array, " outputs"] | None
     patches: bool = eqx.field(static=True)
+    stride: int = eqx.field(static=True, default=1)
 
     @classmethod
     def init(
@@ -35,30 +36,36 @@ class Convolution(eqx.Module):
         *,
         bias: bool = True,
         patches: bool = False,
+        stride: int = 1,
         initializer: jax.nn.initializers.Initializer | None = None,
     ) -> "Convolution":
         """A `width`×`width` kernel, Glorot-uniform unless an initializer is given; zero bias."""
         make = initializer or jax.nn.initializers.glorot_uniform()
         kernel = make(key, (width, width, inputs, outputs), float)
-        return cls(kernel, jnp.zeros(outputs) if bias else None, patches)
+        return cls(kernel, jnp.zeros(outputs) if bias else None, patches, stride)
 
-    def __call__(self, x: Float[Array, "B H W inputs"]) -> Float[Array, "B H W outputs"]:
+    def __call__(self, x: Float[Array, "B H W inputs"]) -> Float[Array, "B H2 W2 outputs"]:
         """The convolved batch."""
         kernel = self.kernel.astype(x.dtype)
         if self.patches:
-            out = _patches(x, kernel.shape[0]) @ kernel.reshape(-1, kernel.shape[-1])
+            near = _patches(x, kernel.shape[0], self.stride)
+            out = near @ kernel.reshape(-1, kernel.shape[-1])
         else:
-            layout = ("NHWC", "HWIO", "NHWC")
-            out = jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=layout)
+            edge = kernel.shape[0] // 2
+            out = jax.lax.conv_general_dilated(
+                x, kernel, (self.stride, self.stride), [(edge, edge)] * 2,
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            )  # fmt: skip
         return out if self.bias is None else out + self.bias.astype(x.dtype)[None, None, None]
 
 
-def _patches(x: Float[Array, "B H W C"], width: int) -> Float[Array, "B H W C2"]:
-    """Each pixel's `width`×`width` neighbourhood, zero beyond the edge."""
+def _patches(x: Float[Array, "B H W C"], width: int, stride: int) -> Float[Array, "B H2 W2 C2"]:
+    """Each `stride`-th pixel's `width`×`width` neighbourhood, zero beyond the edge."""
     near = width // 2
     padded = jnp.pad(x, ((0, 0), (near, near), (near, near), (0, 0)))
     H, W = x.shape[1:3]
-    shifted = [padded[:, i : i + H, j : j + W] for i in range(width) for j in range(width)]
+    part = lambda i, size: slice(i, i + size, stride)
+    shifted = [padded[:, part(i, H), part(j, W)] for i in range(width) for j in range(width)]
     return jnp.concatenate(shifted, axis=-1)
 
 
@@ -122,20 +129,20 @@ class BatchNorm(eqx.Module):
         return (x - mean) * (scale * jax.lax.rsqrt(variance + _EPSILON)) + offset
 
 
-def average_pool(x: Float[Array, "B H W C"]) -> Float[Array, "B H2 W2 C"]:
-    """The mean of each 2×2 block; an odd row or column at the end is dropped."""
-    return jnp.mean(_blocks(x), axis=(2, 4))
+def average_pool(x: Float[Array, "B H W C"], width: int = 2) -> Float[Array, "B H2 W2 C"]:
+    """The mean of each `width`×`width` block; rows and columns left over are dropped."""
+    return jnp.mean(_blocks(x, width), axis=(2, 4))
 
 
-def max_pool(x: Float[Array, "B H W C"]) -> Float[Array, "B H2 W2 C"]:
-    """The largest of each 2×2 block; an odd row or column at the end is dropped.
+def max_pool(x: Float[Array, "B H W C"], width: int = 2) -> Float[Array, "B H2 W2 C"]:
+    """The largest of each `width`×`width` block; rows and columns left over are dropped.
 
     By reshaping: the gradient of XLA's windowed reduction takes twice as long on a CPU.
     """
-    return jnp.max(_blocks(x), axis=(2, 4))
+    return jnp.max(_blocks(x, width), axis=(2, 4))
 
 
-def _blocks(x: Float[Array, "B H W C"]) -> Float[Array, "B H2 2 W2 2 C"]:
+def _blocks(x: Float[Array, "B H W C"], width: int) -> Float[Array, "B H2 w W2 w C"]:
     B, H, W, C = x.shape
-    even = x[:, : H // 2 * 2, : W // 2 * 2]
-    return even.reshape(B, H // 2, 2, W // 2, 2, C)
+    H, W = H // width, W // width
+    return x[:, : H * width, : W * width].reshape(B, H, width, W, width, C)

@@ -18,6 +18,7 @@ from . import (
     gimli_figure_3,
     gimli_table_1,
     gimli_table_2,
+    metaopt_synthetic,
 )
 from .experiment import Experiment, Preset, run
 from .findings import Finding
@@ -42,6 +43,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         gimli_table_2.EXPERIMENT,
         gimli_figure_2.EXPERIMENT,
         gimli_figure_3.EXPERIMENT,
+        metaopt_synthetic.EXPERIMENT,
     )
 }
 

@@ -3,6 +3,7 @@
 from .few_shot import FewShot
 from .finite import Finite
 from .functions import AbstractFunctions, Alpine, CosMixture
+from .linear_boundaries import LinearBoundaries
 from .ratings import Ratings
 from .task import AbstractTasks, Task
 
@@ -13,6 +14,7 @@ __all__ = [
     "CosMixture",
     "FewShot",
     "Finite",
+    "LinearBoundaries",
     "Ratings",
     "Task",
 ]

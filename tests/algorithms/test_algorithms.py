@@ -17,6 +17,7 @@ from comlnviz.algorithms import (
     LRD2,
     MAML,
     R2D2,
+    MetaOptimizerMAML,
     MetaOptNetRR,
     MetaOptNetSVM,
     MetaSGD,
@@ -25,6 +26,7 @@ from comlnviz.algorithms import (
     accuracy,
 )
 from comlnviz.data import load
+from comlnviz.inner import CFC, KFC, KLin, Recurrent
 from comlnviz.models import MLP, Classifier, Conv4, CrossEntropy, cross_entropy
 from comlnviz.models.linear_head import softmax_cross_entropy
 from comlnviz.tasks import FewShot
@@ -45,6 +47,11 @@ ALL = [
     Reptile(MODEL, 0.1, 3),
     IMAML(MODEL, 2.0, 0.1, 10, 5),
     MetaSGD(MODEL, 0.1, 2),
+    MetaOptimizerMAML(MODEL, KLin(), 0.1, 3),
+    MetaOptimizerMAML(MODEL, KLin(), 0.1, 3, adapt_rule=False),
+    MetaOptimizerMAML(MODEL, KFC(2), 0.1, 3),
+    MetaOptimizerMAML(MODEL, CFC(3, 2), 0.1, 3),
+    MetaOptimizerMAML(MODEL, Recurrent(3), 0.1, 3),
     ProtoNet(ENCODER, N),
     R2D2(ENCODER, N),
     MetaOptNetRR(ENCODER, N, 1.0),
@@ -168,11 +175,13 @@ def test_IMAML_converged_is_the_derivative_of_the_proximal_minimum():
 def test_MetaSGD_takes_a_gradient_in_its_rates():
     algorithm = MetaSGD(MODEL, 0.2, 1)
     meta = algorithm.init(KEY)
-    rates = algorithm.meta_grad(meta, TASK)[1].rates
+    rates = algorithm.meta_grad(meta, TASK)[1].rule
     support = eqx.filter_grad(network_loss)(meta.network, TASK.support)
     adapted = unrolled(meta.network, network_loss, TASK.support, 0.2, 1)
     query = eqx.filter_grad(network_loss)(adapted, TASK.query)
-    close(rates, jax.tree.map(lambda s, q: -s * q, support, query))
+    expected = jax.tree.map(lambda s, q: -s * q, support, query)
+    for got, wanted in zip(floats(rates), floats(expected), strict=True):
+        np.testing.assert_allclose(got.ravel(), wanted.ravel(), rtol=1e-8, atol=1e-12)
 
 
 def test_COMLN_with_eulers_method_is_ANIL_section_3_3():

@@ -1,0 +1,326 @@
+"""Update rules that transform each tensor's gradient on its own: Meta-SGD, KLin, KFC, CFC, Ag+b."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from math import prod
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from .meta_optimizer import AbstractMetaOptimizer, AbstractUpdateRule
+
+
+def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(filters, n, m): a tensor's gradient as matrices G, n×m, that share one transformation.
+
+    A vector is a column. Of a convolution's kernel (height, width, inputs, outputs) every output
+    is a filter, n is height · width and m the number of inputs.
+
+    **Raises** `ValueError` for tensors that are neither.
+
+    Source: Decoupling Adaptation from Modeling (2020), Appendix A.1.2.
+    """
+    if len(shape) == 4:
+        return shape[3], shape[0] * shape[1], shape[2]
+    if len(shape) > 2:
+        raise ValueError(
+            "Update rules take numbers, vectors, matrices and kernels (height, width, inputs, "
+            f"outputs); got a parameter of shape {shape}."
+        )
+    n, m = (*shape, 1, 1)[:2]
+    return 1, n, m
+
+
+def as_matrices(g: Array) -> Float[Array, "filters n m"]:
+    """A tensor laid out as `matrix_shape` says."""
+    g_first = jnp.moveaxis(g, -1, 0) if g.ndim == 4 else g
+    return g_first.reshape(matrix_shape(g.shape))
+
+
+def from_matrices(G: Float[Array, "filters n m"], shape: tuple[int, ...]) -> Array:
+    """The way back from `as_matrices`."""
+    if len(shape) == 4:
+        return jnp.moveaxis(G.reshape(shape[-1], *shape[:-1]), 0, -1)
+    return G.reshape(shape)
+
+
+class AbstractMap(eqx.Module):
+    """A learnable map of gradient matrices to updates of the same shape."""
+
+    @abstractmethod
+    def needs(self, filters: int, n: int, m: int) -> dict[str, tuple[int, ...]]:
+        """The shapes that its arrays must have for such gradients, by field."""
+
+    @abstractmethod
+    def __call__(self, G: Float[Array, "filters n m"]) -> Float[Array, "filters n m"]:
+        """The update."""
+
+
+class Diagonal(AbstractMap):
+    """A rate for every number."""
+
+    rates: Float[Array, "filters n m"]
+
+    def needs(self, filters, n, m):
+        """See `AbstractMap`."""
+        return {"rates": (filters, n, m)}
+
+    def __call__(self, G):
+        """See `AbstractMap`."""
+        return self.rates * G
+
+
+class Kronecker(AbstractMap):
+    """L G R, which is (Rᵀ ⊗ L) vec(G) without the large matrix (equation 5)."""
+
+    L: Float[Array, "n n"]
+    R: Float[Array, "m m"]
+
+    def needs(self, filters, n, m):
+        """See `AbstractMap`."""
+        return {"L": (n, n), "R": (m, m)}
+
+    def __call__(self, G):
+        """See `AbstractMap`."""
+        left = jnp.einsum("ij,fjk->fik", self.L, G) if len(self.L) > 1 else self.L[None] * G
+        return left @ self.R if len(self.R) > 1 else left * self.R[None]
+
+
+class LowRank(AbstractMap):
+    """L (Lᵀ vec G): symmetric, of rank at most r (equation 8)."""
+
+    L: Float[Array, "nm r"]
+
+    def needs(self, filters, n, m):
+        """See `AbstractMap`."""
+        return {"L": (n * m, self.L.shape[-1])}
+
+    def __call__(self, G):
+        """See `AbstractMap`."""
+        flat = G.reshape(len(G), -1)
+        return ((flat @ self.L) @ self.L.T).reshape(G.shape)
+
+
+class Affine(AbstractMap):
+    """A vec(G) + b with a full matrix (equation 2)."""
+
+    A: Float[Array, "k k"]
+    b: Float[Array, " k"]
+
+    def needs(self, filters, n, m):
+        """See `AbstractMap`."""
+        k = filters * n * m
+        return {"A": (k, k), "b": (k,)}
+
+    def __call__(self, G):
+        """See `AbstractMap`."""
+        return (self.A @ G.ravel() + self.b).reshape(G.shape)
+
+
+class Network(AbstractMap):
+    """Maps in a row, ReLU between them (equations 6 and 7).
+
+    **Fields:**
+
+    - `maps`: the layers.
+    - `factor`: with it, direction and magnitude are kept apart: the tensor's gradient is scaled to
+      unit norm, and what comes out is multiplied by that norm and, number by number, by the
+      factor, which filters share and which starts at one. `None` passes the gradient as it is.
+    """
+
+    maps: tuple[AbstractMap, ...]
+    factor: Float[Array, "n m"] | None = None
+
+    def needs(self, filters, n, m):
+        """See `AbstractMap`: `factor` alone, the layers being asked themselves."""
+        return {} if self.factor is None else {"factor": (n, m)}
+
+    def __call__(self, G):
+        """See `AbstractMap`."""
+        if self.factor is None:
+            return self._forward(G)
+        square = jnp.sum(G**2)
+        some = square > 0  # the norm has no derivative at zero, where the update is zero
+        norm = jnp.where(some, jnp.sqrt(jnp.where(some, square, 1)), 0)
+        unit = G / jnp.where(some, norm, 1)
+        return norm * self.factor[None] * self._forward(unit)
+
+    def _forward(self, G: Array) -> Array:
+        for layer, map_ in enumerate(self.maps):
+            G = map_(jax.nn.relu(G) if layer else G)
+        return G
+
+
+@final
+class Tensorwise(AbstractUpdateRule):
+    """A map for each tensor: `maps` is a tree like the parameters, with a map for each array."""
+
+    maps: PyTree
+
+    def start(self, params):
+        """See `AbstractUpdateRule`."""
+        floats = eqx.filter(params, eqx.is_inexact_array)
+        _each(lambda map_, p: _check(map_, p.shape), self.maps, floats)
+        return ()
+
+    def __call__(self, grads, hidden):
+        """See `AbstractUpdateRule`."""
+        update = lambda map_, g: from_matrices(map_(as_matrices(g)), g.shape)
+        return _each(update, self.maps, grads), hidden
+
+
+def _each(function: Callable, maps: PyTree, tree: PyTree) -> PyTree:
+    return jax.tree.map(function, maps, tree, is_leaf=lambda x: isinstance(x, AbstractMap))
+
+
+def _check(map_: Any, shape: tuple[int, ...]) -> None:
+    for part in (*(map_.maps if isinstance(map_, Network) else ()), map_):
+        for name, wanted in part.needs(*matrix_shape(shape)).items():
+            got = getattr(part, name).shape
+            if got != wanted:
+                raise ValueError(
+                    f"{type(part).__name__}.{name} of shape {got} does not fit a parameter of "
+                    f"shape {shape}: it must be {wanted}."
+                )
+
+
+def _tensorwise(make: Callable, params: PyTree, key: Any) -> Tensorwise:
+    """`make(key, dtype, filters, n, m)` for each floating-point array, a key each."""
+    leaves, structure = jax.tree.flatten(eqx.filter(params, eqx.is_inexact_array))
+    keys = jax.random.split(key, max(1, len(leaves)))
+    maps = [make(k, p.dtype, *matrix_shape(p.shape)) for k, p in zip(keys, leaves, strict=False)]
+    return Tensorwise(jax.tree.unflatten(structure, maps))
+
+
+def _network(maps: list, dtype: Any, n: int, m: int, apart: bool) -> Network:
+    return Network(tuple(maps), jnp.ones((n, m), dtype) if apart else None)
+
+
+@final
+class MetaSGDRule(AbstractMetaOptimizer):
+    """A learned rate for every parameter.
+
+    **Fields:**
+
+    - `rate`: that all start at.
+
+    Source: Meta-SGD (Li et al. 2017), Algorithm 1.
+    """
+
+    rate: float = 1.0
+
+    def init(self, params, key):
+        """See `AbstractMetaOptimizer`."""
+        make = lambda _, dtype, *shape: Diagonal(jnp.full(shape, self.rate, dtype))
+        return _tensorwise(make, params, key)
+
+
+@final
+class KLin(AbstractMetaOptimizer):
+    """U(G) = L G R, starting at the identity: gradient descent.
+
+    With a rule that is not adapted within the task it is what the paper calls Meta-Curvature.
+
+    Source: Decoupling Adaptation from Modeling (2020), Section 4.2, equation 5.
+    """
+
+    def init(self, params, key):
+        """See `AbstractMetaOptimizer`."""
+        make = lambda _, dtype, filters, n, m: Kronecker(
+            jnp.eye(n, dtype=dtype), jnp.eye(m, dtype=dtype)
+        )
+        return _tensorwise(make, params, key)
+
+
+@final
+class KFC(AbstractMetaOptimizer):
+    """A fully connected network of Kronecker-factored layers with ReLU between them.
+
+    All factors start at the identity. With more than one layer that is no gradient descent: of the
+    gradient its positive part passes.
+
+    **Fields:**
+
+    - `depth`: the number of layers, at least 1; 2 in the paper's Synthetic experiment (one hidden
+      layer), 4 in the others.
+    - `apart`: unit-norm gradients in, their magnitude kept apart; so for the paper's convolutional
+      networks, not for its linear ones.
+
+    Source: Decoupling Adaptation from Modeling (2020), equations 6 and 7, Appendix A.1.2.
+    """
+
+    depth: int = eqx.field(static=True, default=4)
+    apart: bool = eqx.field(static=True, default=True)
+
+    def __check_init__(self):
+        _positive("KFC", "depth", self.depth)
+
+    def init(self, params, key):
+        """See `AbstractMetaOptimizer`."""
+
+        def make(_, dtype, filters, n, m):
+            layer = lambda: Kronecker(jnp.eye(n, dtype=dtype), jnp.eye(m, dtype=dtype))
+            return _network([layer() for _ in range(self.depth)], dtype, n, m, self.apart)
+
+        return _tensorwise(make, params, key)
+
+
+@final
+class CFC(AbstractMetaOptimizer):
+    """A fully connected network of rank-r layers A = L Lᵀ with ReLU between them.
+
+    **Fields:**
+
+    - `rank`: r, at least 1.
+    - `depth`, `apart`: as in `KFC`.
+
+    Each L starts with independent normal entries of variance 2/(k + r), Glorot's, for gradients of
+    k numbers; a kernel's filters share theirs.
+
+    Source: Decoupling Adaptation from Modeling (2020), equation 8, Appendix A.2.3.
+    """
+
+    rank: int = eqx.field(static=True, default=1)
+    depth: int = eqx.field(static=True, default=4)
+    apart: bool = eqx.field(static=True, default=True)
+
+    def __check_init__(self):
+        _positive("CFC", "rank", self.rank)
+        _positive("CFC", "depth", self.depth)
+
+    def init(self, params, key):
+        """See `AbstractMetaOptimizer`."""
+        glorot = jax.nn.initializers.glorot_normal()
+
+        def make(key, dtype, filters, n, m):
+            layer = lambda k: LowRank(glorot(k, (n * m, self.rank), dtype))
+            layers = [layer(k) for k in jax.random.split(key, self.depth)]
+            return _network(layers, dtype, n, m, self.apart)
+
+        return _tensorwise(make, params, key)
+
+
+@final
+class FullLinear(AbstractMetaOptimizer):
+    """U(g) = A g + b on each tensor, A a full matrix: the identity and zero at the start.
+
+    For small models: A has as many numbers as the square of the tensor's.
+
+    Source: Decoupling Adaptation from Modeling (2020), equation 2.
+    """
+
+    def init(self, params, key):
+        """See `AbstractMetaOptimizer`."""
+
+        def make(_, dtype, *shape):
+            return Affine(jnp.eye(prod(shape), dtype=dtype), jnp.zeros(prod(shape), dtype))
+
+        return _tensorwise(make, params, key)
+
+
+def _positive(recipe: str, name: str, value: int) -> None:
+    if value < 1:
+        raise ValueError(f"{recipe}'s {name} must be at least 1; got {value}.")
