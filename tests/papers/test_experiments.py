@@ -107,7 +107,7 @@ def test_claims_are_decided_by_intervals():
 
 
 def test_of_errors_the_smaller_is_better():
-    cells = {"a": cell(0.5, 0.01), "b": cell(0.47, 0.01), "c": cell(0.49, 0.01), "d": cell(0.6)}
+    cells = {"a": cell(0.5, 0.01), "b": cell(0.47, 0.01), "c": cell(0.48, 0.01), "d": cell(0.6)}
     verdict = lambda one, *others: smaller_than_all("claim", cells, one, others).verdict
     assert verdict("b", "a") == "holds"
     assert verdict("b", "a", "c") == "undecided"
