@@ -41,14 +41,14 @@ class Sizes:
 
 def encoders(sizes: Sizes) -> Mapping[str, AbstractEncoder]:
     """The networks of Appendix B, for 28×28 images. MAML++'s VGG is Conv-4."""
-    shape, common = (28, 28, 1), {"patches": True}
-    resnet = lambda layers: ResNet12(shape, sizes.resnet, "batch", layers, **common)
+    shape = (28, 28, 1)
+    resnet = lambda layers: ResNet12(shape, sizes.resnet, "batch", layers, patches=True)
     return {
-        "densenet-8": DenseNet(shape, sizes.growth, **common),
+        "densenet-8": DenseNet(shape, sizes.growth, patches=True),
         "resnet-12": resnet(3),
         "resnet-4": resnet(1),
         "resnet-8": resnet(2),
-        "vgg": Conv4(shape, sizes.vgg, **common),
+        "vgg": Conv4(shape, sizes.vgg, patches=True),
     }
 
 
@@ -154,7 +154,7 @@ EXPERIMENT = Experiment(
     "MAML++ with five networks and two inner optimizers",
     "Which network and inner optimizer MAML++ has matters, and Adam is now and then the best.",
     {
-        "classroom": lambda: preset(CLASSROOM, SMALL, "several hours on 2 cores"),
+        "classroom": lambda: preset(CLASSROOM, SMALL, "hours on 2 cores; not measured yet"),
         "paper": lambda: preset(PAPER, LARGE, "weeks on one GPU"),
     },
     judge,
