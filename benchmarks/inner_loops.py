@@ -4,8 +4,8 @@
 
 Five tasks of A-MAML's CosMixture problem (100 examples to adapt on, 100 to be judged by; two hidden
 layers of 32 tanh), the gradient of the mean query loss in the initial parameters, float32. All in
-one run, in turns, so that only ratios mean anything. With the Hessians of five tasks at once, vmap
-over tasks. Of `higher`, `torchopt`, `learn2learn` and `torch` what is installed is measured beside:
+one run, in turns, so that only ratios mean anything; ours take the tasks together, by `vmap`. Of
+`higher`, `torchopt`, `learn2learn` and `torch` what is installed is measured beside:
 
     pip install torch higher torchopt learn2learn
 

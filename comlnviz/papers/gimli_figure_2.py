@@ -50,7 +50,9 @@ EXPERIMENT = Experiment(
     "Learned rates of each array over meta-training, SGD inside",
     "Most of the learned rates fall to near zero, but for a select few.",
     {
-        "classroom": lambda: preset("SGD", CLASSROOM, SMALL, "about 20 minutes on 2 cores"),
+        "classroom": lambda: preset(
+            "SGD", CLASSROOM, SMALL, "not measured yet; an hour or so on 2 cores"
+        ),
         "paper": lambda: preset("SGD", PAPER, LARGE, "a day on one GPU"),
     },
     lambda cells: judge("SGD", cells),

@@ -154,7 +154,7 @@ EXPERIMENT = Experiment(
     "MAML++ with five networks and two inner optimizers",
     "Which network and inner optimizer MAML++ has matters, and Adam is now and then the best.",
     {
-        "classroom": lambda: preset(CLASSROOM, SMALL, "several hours on 2 cores"),
+        "classroom": lambda: preset(CLASSROOM, SMALL, "hours on 2 cores; not measured yet"),
         "paper": lambda: preset(PAPER, LARGE, "weeks on one GPU"),
     },
     judge,
