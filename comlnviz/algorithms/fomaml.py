@@ -7,7 +7,7 @@ import optax
 
 from ..adjoints import FirstOrder
 from ..inner import gradient_descent
-from ..models import Classifier
+from ..models import AbstractEncoder
 from .base import AbstractNetworkAlgorithm, network_loss
 
 
@@ -27,7 +27,7 @@ class FOMAML(AbstractNetworkAlgorithm):
     Source: MAML (Finn et al. 2017), Section 5.2.
     """
 
-    model: Classifier
+    model: AbstractEncoder
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=5)
 

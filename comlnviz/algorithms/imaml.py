@@ -7,7 +7,7 @@ import optax
 
 from ..adjoints import Implicit
 from ..inner import gradient_descent
-from ..models import Classifier
+from ..models import AbstractEncoder
 from .base import AbstractNetworkAlgorithm, network_loss
 
 
@@ -29,7 +29,7 @@ class IMAML(AbstractNetworkAlgorithm):
     of CG are its settings for Omniglot.
     """
 
-    model: Classifier
+    model: AbstractEncoder
     proximal: float = 2.0
     step_size: float = 0.1
     num_steps: int = eqx.field(static=True, default=16)

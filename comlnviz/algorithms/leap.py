@@ -9,7 +9,7 @@ import optax
 
 from ..adjoints import FirstOrder
 from ..inner import gradient_descent
-from ..models import Classifier
+from ..models import AbstractEncoder
 from ..models.linear_head import softmax_cross_entropy
 from .base import AbstractNetworkAlgorithm, accuracy, network_loss, or_nan
 
@@ -31,7 +31,7 @@ class LEAP(AbstractNetworkAlgorithm):
     that rises counts as one that falls.
     """
 
-    model: Classifier
+    model: AbstractEncoder
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=5)
 

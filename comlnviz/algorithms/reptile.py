@@ -9,7 +9,7 @@ import optax
 
 from ..adjoints import FirstOrder
 from ..inner import gradient_descent
-from ..models import Classifier
+from ..models import AbstractEncoder
 from ..models.linear_head import softmax_cross_entropy
 from .base import AbstractNetworkAlgorithm, accuracy, network_loss, or_nan
 
@@ -30,7 +30,7 @@ class Reptile(AbstractNetworkAlgorithm):
     Source: Reptile (Nichol et al. 2018), Algorithm 2.
     """
 
-    model: Classifier
+    model: AbstractEncoder
     step_size: float = 0.01
     num_steps: int = eqx.field(static=True, default=5)
 

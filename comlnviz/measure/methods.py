@@ -20,7 +20,7 @@ from ..adjoints import (
 from ..algorithms import ANIL, COMLN, FOMAML, IMAML, MAML, AbstractAlgorithm, Reptile
 from ..algorithms.base import AbstractNetworkAlgorithm, network_loss
 from ..inner import gradient_flow
-from ..models import Classifier
+from ..models import AbstractEncoder, Classifier
 from .naive import NaiveForward
 from .problem import Problem
 
@@ -40,7 +40,7 @@ class NetworkFlow(AbstractNetworkAlgorithm):
     Source: A-MAML (Li et al. 2023), Algorithm 1.
     """
 
-    model: Classifier
+    model: AbstractEncoder
     T: float | Float[Array, ""] = 1.0
     adjoint: AbstractFlowAdjoint = StoredStates()
     max_steps: int = eqx.field(static=True, default=4096)

@@ -51,8 +51,9 @@ class Convolution(eqx.Module):
             near = _patches(x, kernel.shape[0], self.stride)
             out = near @ kernel.reshape(-1, kernel.shape[-1])
         else:
+            edge = (kernel.shape[0] // 2, kernel.shape[0] // 2)
             out = jax.lax.conv_general_dilated(
-                x, kernel, (self.stride, self.stride), [(kernel.shape[0] // 2,) * 2] * 2,
+                x, kernel, (self.stride, self.stride), (edge, edge),
                 dimension_numbers=("NHWC", "HWIO", "NHWC"),
             )  # fmt: skip
         return out if self.bias is None else out + self.bias.astype(x.dtype)[None, None, None]

@@ -10,6 +10,7 @@ from . import (
     comln_table_4,
     comln_table_5,
     metaopt_synthetic,
+    metaopt_table_1,
 )
 from .experiment import Experiment, Preset, run
 from .findings import Finding
@@ -25,6 +26,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         comln_figure_5,
         comln_figure_d,
         metaopt_synthetic,
+        metaopt_table_1,
     )
 }
 
