@@ -10,7 +10,7 @@ import pytest
 from comlnviz import gradient_descent
 from comlnviz.adjoints import Checkpointed, StoredStates, Unrolled
 from comlnviz.inner import CFC, KFC, FullLinear, KLin, MetaSGDRule, Recurrent, meta_optimizer
-from comlnviz.inner.update_rules import Kronecker, Network, as_matrices, from_matrices
+from comlnviz.inner.update_maps import Kronecker, Network, as_matrices, from_matrices
 from comlnviz.models import Classifier, ConvNet, LinNet
 from comlnviz.models.freeze import count, split
 
