@@ -23,8 +23,10 @@ install: $(READY)
 lab: install
 	$(BIN)/comlnviz lab notebooks
 
+# Most of the first part is compilation, which takes half as long when LLVM does not optimize.
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not notebook"
+	XLA_FLAGS="$(XLA_FLAGS) --xla_backend_optimization_level=0" \
+		$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not notebook"
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "browser or notebook"
 
 # make check      formatting, lint and types

@@ -34,7 +34,7 @@ def task(queries: int) -> Task:
 
 def main() -> None:
     """Print seconds a meta-gradient and multiples of MAML's, interleaved, medians."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--queries", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=5)

@@ -57,8 +57,9 @@ class _Transformation(eqx.Module):
         return _Memory(learned, zeros, hidden, hidden, jnp.array(False))
 
     def update(
-        self, grads: PyTree, memory: PyTree, params: PyTree | None = None
+        self, updates: PyTree, state: PyTree, params: PyTree | None = None
     ) -> tuple[PyTree, PyTree]:
+        grads, memory = updates, state
         if self.adaptation is None:
             updates, hidden = self.rule(grads, memory)
             return self._scaled(updates), hidden

@@ -64,8 +64,8 @@ class LinNet(AbstractModel):
 class LinNetNetwork(AbstractNetwork):
     """A `LinNet` with its weights, from the input on."""
 
-    weights: list[Float[Array, "m n"]]
-    biases: list[Float[Array, " m"] | None]
+    weights: list[Array]  # each (outputs, inputs)
+    biases: list[Array | None]
 
     def train(self, images):
         """See `AbstractNetwork`."""

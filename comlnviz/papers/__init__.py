@@ -19,6 +19,7 @@ from . import (
     gimli_table_1,
     gimli_table_2,
     metaopt_synthetic,
+    metaopt_table_1,
 )
 from .experiment import Experiment, Preset, run
 from .findings import Finding
@@ -44,6 +45,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         gimli_figure_2.EXPERIMENT,
         gimli_figure_3.EXPERIMENT,
         metaopt_synthetic.EXPERIMENT,
+        metaopt_table_1.EXPERIMENT,
     )
 }
 
