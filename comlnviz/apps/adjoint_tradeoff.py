@@ -105,11 +105,11 @@ class AdjointTradeoff(AbstractApp):
             return "The way forward ended before T: this precision cannot step it so finely."
         if not record.backward_ok and method == "back-solving":
             return (
-                f"Back-solving used up its {MAX_BACK} steps at t = {record.backward_end:.3g}, where "
+                f"Back-solving used up its {MAX_BACK} steps at t = {record.backward_end:.3g}; "
                 f"going forward took {record.forward_steps} in all: going back climbs the loss, "
                 "and every error grows."
             )
-        if not record.backward_ok or record.error > 1:
+        if not record.backward_ok or record.error > 0.5:
             return (
                 f"Steps of T/n = {T / n:.3g} are too long for the curvature on the way: the "
                 "costate is thrown off instead of shrinking. Store more states."

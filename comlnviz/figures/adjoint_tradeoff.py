@@ -17,9 +17,11 @@ from .style import (
 )
 from .style import theme as colours_of
 
-_COLOURS = dict(
-    zip(METHODS, (METHOD_COLOURS["A-MAML"], PURPLE, METHOD_COLOURS["A-MAML by backsolve"]))
-)
+_COLOURS = {
+    "modified Euler": METHOD_COLOURS["A-MAML"],
+    "order 4": PURPLE,
+    "back-solving": METHOD_COLOURS["A-MAML by backsolve"],
+}
 _LOWEST, _HIGHEST = 1e-10, 1e3  # of errors
 _FAR = 1e9  # how far off the panels a point is still drawn
 _NONE = np.empty((2, 0))

@@ -267,7 +267,7 @@ def test_compare_shows_the_remedies_and_goes_stale():
 
 
 def test_an_adjoint_that_fails_says_why_and_a_sweep_goes_with_its_state():
-    app = AdjointTradeoff(T=2.0, num_states=2)
+    app = AdjointTradeoff(T=2.0, num_states=4)
     assert "Store more states" in app.message.value
     app.controls["num_states"].value = 50
     assert app.message.value == ""
