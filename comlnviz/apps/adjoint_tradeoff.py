@@ -53,7 +53,7 @@ class AdjointTradeoff(AbstractApp):
 
     def _extra_buttons(self) -> list[tuple[str, str, Any]]:
         tooltip = "The error here with each number of stored states, as a curve"
-        return [("All numbers of states", tooltip, self.sweep)]
+        return [("All numbers of states", tooltip, self._sweep_here)]
 
     def _on_theme(self, dark: bool) -> None:
         self._picture.set_theme(dark)
@@ -71,6 +71,12 @@ class AdjointTradeoff(AbstractApp):
         self._updates.request()
         self._updates.flush()
         return self._swept
+
+    def _sweep_here(self) -> None:
+        try:
+            self.sweep()
+        except ValueError as error:  # the picture is none the staler for it
+            self._say(str(error))
 
     def _without_states(self) -> dict[str, Any]:
         return {name: value for name, value in self.settings().items() if name != "num_states"}

@@ -25,12 +25,19 @@ _COLOURS = {
 _LOWEST, _HIGHEST = 1e-10, 1e3  # of errors
 _FAR = 1e9  # how far off the panels a point is still drawn
 _NONE = np.empty((2, 0))
-# Of each problem: name, scale and range of the state; scale and range of the costate.
+# Of each problem: the state's name, and of state and costate the scale, the range and the ticks.
 _FRAMES: dict[str, Any] = {
-    "closed form": ("the state y(t)", "asinh", (-120, 4), "log", (0.3, 3e3)),
-    "CosMixture": ("the network's way from u(0) to u(T), a share", "linear", (-0.6, 1.6),
-                   "linear", (-0.5, 3.0)),
-}  # fmt: skip
+    "closed form": (
+        "the state y(t)",
+        ("asinh", (-120, 4), (-100, -10, -1, 0, 1)),
+        ("log", (0.3, 3e3), (1, 10, 100, 1000)),
+    ),
+    "CosMixture": (
+        "the network's way from u(0) to u(T), a share",
+        ("linear", (-0.6, 1.6), (0, 0.5, 1, 1.5)),
+        ("linear", (-0.5, 3.0), (0, 1, 2, 3)),
+    ),
+}
 
 
 @final
@@ -104,14 +111,13 @@ class TradeoffFigure:
 
     def frame(self, problem: str) -> None:
         """The axes of a problem."""
-        title, scale, limits, costate_scale, costate_limits = _FRAMES[problem]
+        title, *scales = _FRAMES[problem]
         self.state.set_title(title, fontsize=10, loc="left")
-        self.state.set_yscale(scale)
-        self.state.set_ylim(*limits)
-        self.costate.set_yscale(costate_scale)
-        self.costate.set_ylim(*costate_limits)
-        for axes in (self.state, self.costate):  # a new scale makes new ticks
-            axes.tick_params(labelsize=8)
+        for axes, (scale, limits, ticks) in zip((self.state, self.costate), scales, strict=True):
+            axes.set_yscale(scale)
+            axes.set_ylim(*limits)
+            axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+            axes.set_yticks([], minor=True)
 
     def show(self, record: Record, method: str, num_states: int) -> None:
         """Draw the ways there and back; the error stands at `num_states`, if there are any."""

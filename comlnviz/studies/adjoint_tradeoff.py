@@ -119,17 +119,18 @@ def study(
         raise ValueError(f"T must be positive; got {T}.")
     reference = _reference(problem, T, seed)
     task: Problem = jax.tree.map(lambda x: np.asarray(x, dtype), _problem(problem, seed))
-    tolerance, end = (np.asarray(x, dtype) for x in (TOLERANCE[dtype], T))
-    solves = method == "back-solving"
-    share = np.linspace(0, 1, _FINE + 1) if solves else _places(num_states)
+    # By NumPy: as JAX arrays each would be a computation of its own.
+    end: Any = np.asarray(T, dtype)
+    tolerance: Any = np.asarray(TOLERANCE[dtype], dtype)
+    n: Any = np.asarray(_FINE if method == "back-solving" else num_states)
+    share: Any = _places(int(n))
     forward = _forward(task, end, tolerance, share)
-    if solves:
-        there = np.arange(_FINE + 1)
+    if method == "back-solving":
         back = _solve_back(task, forward[0][-1], end, tolerance, share)
     else:
-        there = np.arange(num_states + 1)
-        back = _follow_back(task, forward[0], end, np.asarray(num_states), _ORDERS[method])
+        back = _follow_back(task, forward[0], end, n, _ORDERS[method])
     (_, ok, steps), (states, costates, *how) = jax.device_get((forward, back))
+    there = slice(int(n) + 1)
     return _record(reference, (share[there], states[there], costates[there]), ok, steps, *how)
 
 
@@ -206,8 +207,8 @@ def _problem(problem: str, seed: int) -> Problem:
         return Problem(start, None, None, _potential, _sixth_power)
     network = _network(jax.random.fold_in(key, 1))
     task = CosMixture(100, 100, standardized=True).sample(key)
-    parts = jax.device_get((ravel_pytree(network)[0], task.support, task.query))
-    return Problem(*parts, _misfit, _misfit)
+    start, support, query = jax.device_get((ravel_pytree(network)[0], task.support, task.query))
+    return Problem(start, support, query, _misfit, _misfit)
 
 
 def _potential(u: Float[Array, "2"], data: None) -> Float[Array, ""]:
@@ -243,9 +244,9 @@ def _reference(problem: str, T: float, seed: int) -> Reference:
         return Reference(y, np.exp(t**2), gradient, np.zeros(2), np.array([1.0, 0.0]))
     # By the fourth order, at least twice as fine as what is compared with it. The tolerance is for
     # the states between the solver's steps: interpolated, they are less exact than those it steps.
-    end, tolerance = np.asarray(T), np.asarray(1e-12)
-    path, ok, _ = _forward(task, end, tolerance, share)
-    path, costates, *_ = jax.device_get(_follow_back(task, path, end, np.asarray(_FINE), 4))
+    numbers: Any = tuple(map(np.asarray, (T, 1e-12, share, _FINE)))
+    path, ok, _ = _forward(task, *numbers[:3])
+    path, costates, *_ = jax.device_get(_follow_back(task, path, numbers[0], numbers[3], 4))
     if not ok:
         raise RuntimeError(f"The flow cannot be followed to T = {T:.3g} in {MAX_STEPS} steps.")
     way = path[-1] - path[0]
@@ -266,6 +267,7 @@ def _forward(
     run = integrator.solve(
         descent_field, problem.start, _objective(problem), T, ts, diffrax.ForwardMode()
     )
+    assert run.path is not None
     return run.path, run.ok, run.stats["num_steps"]
 
 
@@ -323,5 +325,6 @@ def _solve_back(
     integrator = Integrator(diffrax.Dopri5(), tolerance, tolerance, None, MAX_BACK)
     ts = T * share.astype(T.dtype)
     run = integrator.solve(reversed_field, pair, _objective(problem), T, ts, diffrax.ForwardMode())
+    assert run.path is not None
     states, costates = (x[::-1] for x in run.path)
     return states, costates, run.ok, run.stats["num_steps"], T - run.stats["final_time"]
