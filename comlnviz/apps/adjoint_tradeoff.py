@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from ..figures.adjoint_tradeoff import TradeoffFigure
 from ..studies import adjoint_tradeoff
+from ..studies.adjoint_tables import table
 from ..studies.adjoint_tradeoff import MAX_BACK, METHODS, PROBLEMS, STATES
 from .base import AbstractApp
 from .controls import choice, log_slider, number, rows, steps
@@ -94,7 +95,7 @@ class AdjointTradeoff(AbstractApp):
             picture.frame(problem)
             self._framed = problem
         picture.show(record, method, n)
-        picture.show_table(problem, adjoint_tradeoff.table(problem), T, method)
+        picture.show_table(problem, table(problem), T, method)
         swept = self._swept is not None and self._swept_of == self._without_states()
         picture.show_sweep(np.array([STATES, self._swept]) if swept else None)
         error = f"{record.error:.1e}" if record.backward_ok else "unknown: no way back"

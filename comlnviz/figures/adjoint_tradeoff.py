@@ -4,7 +4,8 @@ from typing import Any, final
 
 import numpy as np
 
-from ..studies.adjoint_tradeoff import METHODS, Points, Record, Table
+from ..studies.adjoint_tables import Points, Table
+from ..studies.adjoint_tradeoff import METHODS, Record
 from .style import (
     COLOURS,
     METHOD_COLOURS,

@@ -17,21 +17,17 @@ from ..adjoints.stored_states import SCHEMES
 from ..integrator import Integrator
 from ..models import MLP, AbstractNetwork, Classifier, Labelled, SquaredError
 from ..objective import Objective
-from ..papers import result
 from ..papers.amaml_table_4 import exact, potential
 from ..tasks import CosMixture
 from .precision import in_float64
 
 PROBLEMS = ("closed form", "CosMixture")
-TABLES = {"closed form": "amaml-table-4", "CosMixture": "amaml-table-5"}
-_ROWS = {"Adjoint": "modified Euler", "Adjoint of order 4": "order 4"}
 _ORDERS = {"modified Euler": 2, "order 4": 4}
 METHODS = (*_ORDERS, "back-solving")
 STATES = (2, 4, 6, 10, 14, 20, 30, 50, 70, 100, 140, 200)  # spacings; even, as order 4 needs
 TOLERANCE = {"float32": 1e-6, "float64": 1e-9}  # as in Table 4, and in Table 5
 MAX_STEPS = 1000  # forward
 MAX_BACK = 200  # steps of back-solving
-Points = Float[np.ndarray, "2 n"]  # numbers of states, errors
 _FINE = 400  # spacings of the reference, and room for any number of states
 
 
@@ -166,36 +162,6 @@ def _places(n: int) -> Float[np.ndarray, " m"]:
 def sweep(**settings: Any) -> Float[np.ndarray, " n"]:
     """The error with each number of `STATES`; settings as of `study`, without `num_states`."""
     return np.array([study(num_states=n, **settings).error for n in STATES])
-
-
-class Table(eqx.Module):
-    """Errors against numbers of states: those measured by method and T, the paper's by T."""
-
-    ours: dict[tuple[str, float], Points]
-    theirs: dict[float, Points]
-
-
-@functools.cache
-def table(problem: str) -> Table:
-    """Table 4 or Table 5 as it is stored, and as published."""
-    stored = result(TABLES[problem]).record
-    ours, theirs = {}, {}
-    for name, cell in stored["cells"].items():
-        row, states, column = name.split(", ")
-        if row in _ROWS and "mean" in cell:
-            points = ours.setdefault((_ROWS[row], _last_number(column)), [])
-            points.append((int(states.split()[0]), cell["mean"]))
-    for row in stored["published"]["rows"]:
-        name, states = row["method"].split(", ")
-        for column, value in zip(stored["published"]["columns"], row["values"], strict=True):
-            if _ROWS.get(name) == "modified Euler":
-                points = theirs.setdefault(_last_number(column), [])
-                points.append((int(states.split()[0]), value[0]))
-    return Table(*({k: np.array(v, float).T for k, v in x.items()} for x in (ours, theirs)))
-
-
-def _last_number(name: str) -> float:
-    return float(name.split()[-1])
 
 
 # ---------------------------------------------------------------------- the problems
