@@ -45,6 +45,12 @@ def _steps_of_maml() -> float:
     return memory / (parameters * bytes_each)
 
 
+def _states() -> float:
+    # Of second order: n times as many states, an error n² times smaller.
+    states, error, wanted = 10, 1e-2, 1e-6
+    return states * math.sqrt(error / wanted)
+
+
 def _tasks() -> float:
     return math.comb(100, 5)
 
@@ -79,6 +85,11 @@ _ANSWERS: dict[str, tuple[Callable[[], float], float, str]] = {
         _steps_of_maml,
         0.05,
         "each step keeps one copy of the parameters, four bytes a number; GB are 1e9 bytes",
+    ),
+    "states for an error of 1e-6": (
+        _states,
+        1e-6,
+        "of second order: ten times as many states make the error a hundred times smaller",
     ),
     "tasks of a hundred characters": (
         _tasks,

@@ -45,7 +45,7 @@ class StoredStates(AbstractFlowAdjoint, AbstractDescentAdjoint):
     def __check_init__(self):
         if self.num_states < 2:
             raise ValueError(f"num_states must be at least 2, both ends; got {self.num_states}.")
-        if self.order not in _SCHEMES:
+        if self.order not in SCHEMES:
             raise ValueError(f"order must be 2 or 4; got {self.order}.")
         if self.order == 4 and self.num_states % 2 == 0:
             raise ValueError(f"num_states must be odd for order 4; got {self.num_states}.")
@@ -104,7 +104,7 @@ def _flow_backward(states, cotangent, perturbed, params_objective, *, T, ts, int
     def back(y, states):
         """From one time to an earlier, for the costate and what the objective receives."""
         slope = lambda state, y: objective.curvature(state, y[0])
-        return _SCHEMES[adjoint.order](slope, y, states, h), None
+        return SCHEMES[adjoint.order](slope, y, states, h), None
 
     # The states of a step, later ones first.
     count = adjoint.num_states - spacings
@@ -134,7 +134,7 @@ def _classical(slope, y, states, h):
     return _minus(y, h / 6, k1, k2, k2, k3, k3, k4)
 
 
-_SCHEMES = {2: _modified_euler, 4: _classical}
+SCHEMES = {2: _modified_euler, 4: _classical}
 
 
 def _steps(inputs, num_steps):

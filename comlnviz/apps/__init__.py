@@ -1,5 +1,6 @@
 """Live figures for notebooks. Each displays itself."""
 
+from .adjoint_tradeoff import AdjointTradeoff
 from .backward_instability import BackwardInstability
 from .few_shot_lab import FewShotLab
 from .flow_explorer import FlowExplorer
@@ -7,10 +8,19 @@ from .learn_t import LearnT
 from .memory_runtime import MemoryRuntime
 from .sensitivity_explorer import SensitivityExplorer
 
-ALL = (FlowExplorer, BackwardInstability, SensitivityExplorer, LearnT, MemoryRuntime, FewShotLab)
+ALL = (
+    FlowExplorer,
+    BackwardInstability,
+    SensitivityExplorer,
+    LearnT,
+    AdjointTradeoff,
+    MemoryRuntime,
+    FewShotLab,
+)
 
 __all__ = [
     "ALL",
+    "AdjointTradeoff",
     "BackwardInstability",
     "FewShotLab",
     "FlowExplorer",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from comlnviz import apps
 from comlnviz.apps import (
+    AdjointTradeoff,
     BackwardInstability,
     FewShotLab,
     FlowExplorer,
@@ -147,6 +148,7 @@ def test_nothing_compiles_while_a_slider_moves(app):
         (BackwardInstability, dict(problem="logistic regression", T=31.0), "record.backward_xy"),
         (SensitivityExplorer, dict(seed=2), "record.B"),
         (LearnT, dict(shots=2, noise=0.3), "curves.query_loss"),
+        (AdjointTradeoff, dict(T=2.0, num_states=14, method="order 4"), "record.gradient"),
         (FewShotLab, dict(method="ANIL", shots=2, seed=5), "answers.probabilities"),
         (MemoryRuntime, dict(methods=("ANIL", "COMLN, Gram"), T=5.0), "record.bytes"),
     ],
@@ -183,7 +185,7 @@ def test_reset_restores_the_opening_values(app):
     opening = {n: c.value for n, c in app.controls.items()}
     app.controls[leading(app)].value = 55.0
     if "problem" in app.controls:
-        app.controls["problem"].value = "logistic regression"
+        app.controls["problem"].value = app.controls["problem"].options[1]
     app.reset()
     assert {n: c.value for n, c in app.controls.items()} == opening
     assert before.keys() == opening.keys()
@@ -261,6 +263,24 @@ def test_compare_shows_the_remedies_and_goes_stale():
     assert "earlier" not in app._picture.bars_note.get_text()
     app.controls["T"].value = 50.0
     assert (app.figure, app._picture.bars_note.get_text())[1].startswith("of an earlier state")
+    app.close()
+
+
+def test_an_adjoint_that_fails_says_why_and_a_sweep_goes_with_its_state():
+    app = AdjointTradeoff(T=2.0, num_states=4)
+    assert "Store more states" in app.message.value
+    app.controls["num_states"].value = 50
+    assert app.message.value == ""
+    errors = app.sweep()
+    assert errors.shape == (len(app.controls["num_states"].options),) and errors[-1] < 1e-3
+    assert len(app._picture.swept.get_xdata()) == len(errors)
+    app.controls["T"].value = 1.0
+    assert app.figure and not len(app._picture.swept.get_xdata())
+    app.controls["method"].value = "back-solving"
+    app.controls["T"].value = 10.0
+    assert "used up its 200 steps at t = " in app.message.value
+    with pytest.raises(ValueError, match="stores no states"):
+        app.sweep()
     app.close()
 
 

@@ -30,6 +30,7 @@ def test_the_book_is_there():
         "02_backward_instability",
         "03_forward_sensitivity",
         "04_learning_T",
+        "05_adjoint_maml",
         "06_memory_and_runtime",
         "09_few_shot_images",
     } <= {p.stem for p in NOTEBOOKS}
