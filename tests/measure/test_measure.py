@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import jax
 import numpy as np
@@ -198,7 +199,7 @@ def test_an_extrapolation_goes_on_with_the_method_s_formula():
     beyond = extrapolate(found, "temporary_bytes", (10, 100, 1000, 10_000, 10**8))
     assert beyond.lengths == (1000, 10_000, 10**8)
     np.testing.assert_allclose(beyond.values, [29_000, 245_000, 5000 + 24e8])
-    root = points("MAML, every √n", (100, 10_000), temporary_bytes=lambda n: 7 + 4 * n**0.5)
+    root = points("MAML, every √n", (100, 10_000), temporary_bytes=lambda n: 7 + 4 * math.isqrt(n))
     assert extrapolate(root, "temporary_bytes", (10**6,)).values[-1] == pytest.approx(4007)
     # What is constant by the formula stays, whatever small differences compilation makes.
     flat = points("iMAML", (10, 100), temporary_bytes=lambda n: 9000 + n)
