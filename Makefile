@@ -23,10 +23,12 @@ install: $(READY)
 lab: install
 	$(BIN)/comlnviz lab notebooks
 
-# Most of the first part is compilation, which takes half as long when LLVM does not optimize.
+# Most of the first part is compilation, which takes half as long when LLVM does not optimize; the live
+# figures compute.
 test: install
-	XLA_FLAGS="$(XLA_FLAGS) --xla_backend_optimization_level=0" \
-		$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not notebook"
+	XLA_FLAGS="$(XLA_FLAGS) --xla_backend_optimization_level=0" $(BIN)/python -m pytest -n 2 \
+		--dist loadfile -m "not browser and not notebook" --ignore tests/apps
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/apps
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "browser or notebook"
 
 # make check      formatting, lint and types
