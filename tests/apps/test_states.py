@@ -50,7 +50,7 @@ def test_any_state_a_reader_can_reach_has_a_picture_or_a_sentence(cls):
 
     # Few steps leave a surface or solver, most move a slider: as readers do, and compiling little.
     rare = ("problem", "solver", "dtype", "shots", "seed", "data", "method")
-    examples = 60 if cls in LANDSCAPES else 15
+    examples = 60 if cls in LANDSCAPES else 10
 
     @settings(
         max_examples=examples,
