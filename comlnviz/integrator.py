@@ -76,18 +76,27 @@ class Integration(eqx.Module):
     ok: Bool[Array, ""]
 
 
+def _setting(x: Any) -> Any:
+    """What the answer depends on by the solver's error alone: a gradient in it raises."""
+    return eqxi.nondifferentiable(
+        x,
+        msg="rtol, atol and dt0 have no gradient: they set the solver's error. "
+        "The step size of gradient_descent has one.",
+    )
+
+
 class Integrator(eqx.Module):
     """A solver, its tolerances or step, and a bound on the number of steps.
 
     Steps adapt to `rtol` and `atol` when the solver estimates its error and both are given;
     otherwise they are constant, `dt0` long. Without `dt0` the first step is 0.01. Tolerances and
-    `dt0` may be traced, so a slider over them compiles nothing.
+    `dt0` may be traced, so a slider over them compiles nothing; a gradient in them raises.
     """
 
     solver: diffrax.AbstractSolver
-    rtol: Float[Array, ""] | float | None
-    atol: Float[Array, ""] | float | None
-    dt0: Float[Array, ""] | float | None
+    rtol: Float[Array, ""] | float | None = eqx.field(converter=_setting)
+    atol: Float[Array, ""] | float | None = eqx.field(converter=_setting)
+    dt0: Float[Array, ""] | float | None = eqx.field(converter=_setting)
     max_steps: int = eqx.field(static=True)
 
     def __check_init__(self):
@@ -200,11 +209,11 @@ class Integrator(eqx.Module):
           accepted step has just led to `state`; otherwise n, t and y are what they were.
         - `notes`: those to begin with.
 
-        Reverse mode does not go through the loop.
+        It ends early where the state is not finite any more. Reverse mode does not go through it.
         """
 
         def going(state, tried):
-            return ~state.done & state.ok & (tried < self.max_steps)
+            return ~state.done & state.ok & (tried < self.max_steps) & all_finite(state.y)
 
         # Tasks of a batch go on as long as one of them does; the others rest. Left to `vmap`, the
         # loop would copy all notes at every step.
@@ -238,16 +247,12 @@ class Integrator(eqx.Module):
 
     def evaluations(self, steps: Int[Array, ""]) -> Int[Array, ""] | None:
         """Evaluations of the vector field: the solver's stages, shared where first = last."""
-        if isinstance(self.solver, diffrax.Euler):
-            return steps
-        if not isinstance(self.solver, diffrax.AbstractERK):
+        if not self.explicit:
             return None
-        tableau = self.solver.tableau
-        if not isinstance(tableau, diffrax.ButcherTableau):
-            return None
-        if tableau.fsal:
-            return steps * (tableau.num_stages - 1) + 1
-        return steps * tableau.num_stages
+        stages = runge_kutta.num_stages(self.solver)
+        if runge_kutta.first_is_last(self.solver):
+            return steps * (stages - 1) + 1
+        return steps * stages
 
     def init(
         self, field: Callable[[PyTree, Any], PyTree], y0: PyTree, args: Any, T: Float[Array, ""]
@@ -260,13 +265,20 @@ class Integrator(eqx.Module):
             term, t0, T, y0, self._first_step, args, solver.func, solver.error_order(term)
         )
         next_t = jnp.minimum(next_t, T)
-        if runge_kutta.is_explicit(solver):
-            solver_state = field(y0, args) if _first_is_last(solver) else None
+        if self.explicit:
+            solver_state = field(y0, args) if runge_kutta.first_is_last(solver) else None
         else:
             solver_state = solver.init(term, t0, next_t, y0, args)
         no = jnp.zeros((), bool)
         almost_T = jax.lax.fori_loop(0, 100, lambda _, x: jnp.nextafter(x, -jnp.inf), T)
         return StepState(t0, y0, no, no, ~no, next_t, almost_T, solver_state, controller_state)
+
+    def constant_time(
+        self, j: Int[Array, ""], n: Int[Array, ""], T: Float[Array, ""]
+    ) -> Float[Array, ""]:
+        """The time after `j` of `n` constant steps, as Diffrax spaces them from the second on."""
+        assert self.dt0 is not None
+        return jnp.where(j == 1, jnp.minimum(self.dt0, T), T * (j / n).astype(T.dtype))
 
     def step(
         self,
@@ -278,7 +290,7 @@ class Integrator(eqx.Module):
         """One attempted step: accepted, it moves `t` and `y`; rejected, only the next attempt."""
         term = diffrax.ODETerm(_autonomous(field))
         solved = diffrax.RESULTS.successful
-        if runge_kutta.is_explicit(self.solver):
+        if self.explicit:
             h = state.next_t - state.t
             y, error, solver_state = runge_kutta.step(
                 self.solver, field, state.y, args, h, state.solver_state
@@ -318,11 +330,6 @@ class Integrator(eqx.Module):
             choose(solver_state, state.solver_state),
             controller_state,
         )
-
-
-def _first_is_last(solver: Any) -> bool:
-    """Whether a step ends with the evaluation that the next begins with."""
-    return not isinstance(solver, diffrax.Euler) and solver.tableau.fsal
 
 
 def _autonomous(field: Callable[[PyTree, Any], PyTree]) -> Callable:

@@ -18,6 +18,13 @@ def strong(tree: PyTree) -> PyTree:
     return jax.tree.map(make, tree)
 
 
+def square_distance(a: PyTree, b: PyTree) -> Float[Array, ""]:
+    """‖a − b‖², over all floating-point arrays."""
+    a, b = (eqx.filter(tree, eqx.is_inexact_array) for tree in (a, b))
+    squares = jax.tree.map(lambda a, b: jnp.sum((a - b) ** 2), a, b)
+    return jnp.asarray(sum(jax.tree.leaves(squares)))
+
+
 class Objective(eqx.Module):
     """u ↦ loss(u, data), with its gradient and second derivatives.
 

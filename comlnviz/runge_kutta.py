@@ -22,6 +22,20 @@ def is_explicit(solver: diffrax.AbstractSolver) -> bool:
     return isinstance(tableau, diffrax.ButcherTableau)
 
 
+def num_stages(solver: diffrax.AbstractSolver) -> int:
+    """Evaluations of the field in a step of an explicit solver."""
+    return 1 if isinstance(solver, diffrax.Euler) else _tableau(solver).num_stages
+
+
+def first_is_last(solver: diffrax.AbstractSolver) -> bool:
+    """Whether an explicit solver's step ends with the evaluation that the next begins with."""
+    return not isinstance(solver, diffrax.Euler) and _tableau(solver).fsal
+
+
+def _tableau(solver: Any) -> diffrax.ButcherTableau:
+    return solver.tableau
+
+
 def step(
     solver: diffrax.AbstractSolver,
     field: Field,
@@ -42,7 +56,7 @@ def step(
     first = field(y, args) if first is None else first
     if isinstance(solver, diffrax.Euler):
         return _move(y, h, [1.0], [first]), None, None
-    tableau: Any = solver.tableau  # pyright: ignore[reportAttributeAccessIssue]
+    tableau = _tableau(solver)
     stages, at = [first], y
     for row in tableau.a_lower:
         at = _move(y, h, row, stages)

@@ -119,6 +119,14 @@ def test_evaluations_are_truly_counted(name, tolerance, dt0):
     assert len(seen) == run.stats["num_gradient_evaluations"]
 
 
+def test_a_walk_ends_where_the_state_is_not_finite_any_more():
+    integrator = Integrator(get_solver("euler"), None, None, 1.0, 10_000)
+    run, _ = integrator.walk(lambda y, a: a * y, jnp.ones(()), -1e3, jnp.asarray(5000.0))
+    assert not run.ok
+    assert run.stats["num_steps"] == 103  # 999¹⁰³ is beyond the largest number of 64 bits
+    assert error(run.stats["final_time"], 103.0) < 1e-12
+
+
 def test_implicit_solvers_have_no_count():
     integrator = Integrator(get_solver("kvaerno3"), 1e-4, 1e-4, None, 1000)
     adjoint = diffrax.RecursiveCheckpointAdjoint()

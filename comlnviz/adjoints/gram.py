@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from .. import runge_kutta
 from ..integrator import Integrator
 from ..models import LinearHead
-from .base import AbstractLinearAdjoint
+from .base import AbstractLinearAdjoint, materialise
 
 
 class GramAdjoint(AbstractLinearAdjoint):
@@ -112,13 +112,12 @@ def _backward(residuals, cotangent, perturbed, head, *, T, integrator, kept):
     longest_ever = 1 << (integrator.max_steps // kept).bit_length()
     between = jnp.zeros((longest_ever, *start.shape), start.dtype)
 
+    def time(j):
+        return integrator.constant_time(j, n, T) if trace.times is None else trace.times[j]
+
     def advance(s, head, first, k):
         j = first + k
-        if trace.times is None:
-            assert integrator.dt0 is not None
-            h = jnp.minimum(integrator.dt0, T - j * integrator.dt0)
-        else:
-            h = trace.times[j + 1] - trace.times[j]
+        h = time(j + 1) - time(j)
         h = jnp.where((k < stride) & (j < n), h, 0)
         return runge_kutta.step(integrator.solver, _field, s, head, h, None)[0]
 
@@ -137,5 +136,6 @@ def _backward(residuals, cotangent, perturbed, head, *, T, integrator, kept):
 
         return jax.lax.fori_loop(0, longest, back, carry)
 
-    carry = (cotangent.final, jax.tree.map(jnp.zeros_like, head))
+    final = materialise(cotangent.final, start)
+    carry = (final, jax.tree.map(jnp.zeros_like, head))
     return jax.lax.fori_loop(0, count, back_over_a_stride, carry)[1]

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float, PyTree
 
-from ..objective import Objective
+from ..objective import Objective, square_distance
 from .base import AbstractDescentAdjoint, materialise, record_only
 from .unrolled import Unrolled
 
@@ -58,8 +58,7 @@ class Implicit(AbstractDescentAdjoint):
 
 def _proximal_loss(u: PyTree, data: tuple[Objective, PyTree, Array]) -> Array:
     objective, u0, lam = data
-    distances = jax.tree.map(lambda a, b: jnp.sum((a - b) ** 2), u, u0)
-    return objective(u) + lam / 2 * sum(jax.tree.leaves(distances))
+    return objective(u) + lam / 2 * square_distance(u, u0)
 
 
 @eqx.filter_custom_vjp

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PyTree
 from ..adjoints import AbstractFlowAdjoint, StoredStates
 from ..inner import gradient_flow
 from ..models import AbstractModel, AbstractNetwork, Labelled
+from ..objective import square_distance
 from ..solution import Solution
 from .base import AbstractNetworkAlgorithm
 
@@ -86,9 +87,7 @@ class AMAML(AbstractNetworkAlgorithm):
         loss = self.criterion(network, support)
         if start is None:
             return loss
-        square = lambda a, b: jnp.sum((a - b) ** 2)
-        squares = jax.tree.map(square, eqx.filter(network, eqx.is_inexact_array), start)
-        return loss + self.proximal / 2 * sum(jax.tree.leaves(squares))
+        return loss + self.proximal / 2 * square_distance(network, start)
 
     def stopping_time(
         self, network: AbstractNetwork, support: Labelled, T: Float[Array, ""]

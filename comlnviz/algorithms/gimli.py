@@ -5,7 +5,6 @@ from typing import Any, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
@@ -128,8 +127,4 @@ class GIMLI(AbstractNetworkAlgorithm):
 
     def monitor(self, meta):
         """By name, the mean value of every group."""
-        return {
-            name: jnp.stack([jnp.mean(v) for v in groups.values()])
-            for part, phi in ((self.optimizer, meta.optimizer), (self.inner_loss, meta.loss))
-            for name, groups in part.values(phi).items()
-        }
+        return self.optimizer.means(meta.optimizer) | self.inner_loss.means(meta.loss)

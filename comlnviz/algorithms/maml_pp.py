@@ -148,10 +148,7 @@ class MAMLpp(AbstractNetworkAlgorithm):
 
     def monitor(self, meta):
         """By name, the mean value of every group."""
-        return {
-            name: jnp.stack([jnp.mean(v) for v in groups.values()])
-            for name, groups in self.optimizer.values(meta.optimizer).items()
-        }
+        return self.optimizer.means(meta.optimizer)
 
 
 def _norms(network: Any) -> list[BatchNorm]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from ..measure import METHODS
 from ..studies.curves import TABLE_1, Curve, Record, formula
-from .style import METHOD_COLOURS, animate, apply_theme, label_axes, new_figure
+from .style import METHOD_COLOURS, animate, apply_theme, feed, label_axes, new_figure
 from .style import theme as colours_of
 
 # Methods of one colour differ by their markers.
@@ -139,11 +139,11 @@ class CurvesFigure:
                 size = sizes[0] if sizes else None
                 theory = [formula(method, record.problem, size)] if drawn else []
                 self._feed(what, method, "formula", theory)
-            self.lines[what, "", "here"].set_data([record.length] * 2, _PANELS[what][2])
+            feed(self.lines[what, "", "here"], [record.length] * 2, _PANELS[what][2])
             self._label(what, record)
         for bar, size, row in zip(self.bars, self.sizes, record.table, strict=True):
             y = TABLE_1.index(row.method)
-            bar.set_data([1e2, max(row.bytes, 1e2)], [y, y])
+            feed(bar, [1e2, max(row.bytes, 1e2)], [y, y])
             size.set_text(in_bytes(row.bytes))
 
     def _feed(self, what: str, method: str, kind: str, curves: Iterable[Any]) -> None:
@@ -152,7 +152,7 @@ class CurvesFigure:
         parts = [part for x, y in curves for part in ((x, y), (gap, gap))]
         x, y = (np.concatenate([p[i] for p in parts]) if parts else [] for i in (0, 1))
         line = self.lines[what, method, kind]
-        line.set_data(x, y)
+        feed(line, x, y)
         line.set_visible(bool(parts))  # drawing nothing takes its time, too
 
     def _label(self, what: str, record: Record) -> None:
@@ -180,7 +180,7 @@ class CurvesFigure:
         memory.set_ydata([limit, limit])
         table.set_xdata([limit, limit])
         stops = [s.value for curve in curves if (s := curve.stops(limit)) is not None]
-        self.stops.set_data(stops, [limit] * len(stops))
+        feed(self.stops, stops, [limit] * len(stops))
 
     def show_paper(self, said: Mapping[str, Any] | None) -> None:
         """What the paper's device could do at most; nothing for a problem that is not in it."""

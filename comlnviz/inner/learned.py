@@ -109,6 +109,11 @@ class AbstractLearned(eqx.Module):
         learned = Learned | AbstractEncoder
         return tuple(name for name, s in self.settings.items() if isinstance(s, learned))
 
+    @property
+    def learned(self) -> dict[str, Learned]:
+        """The `Learned` among the settings."""
+        return {name: s for name, s in self.settings.items() if isinstance(s, Learned)}
+
     @abstractmethod
     def __call__(self, phi: dict[str, Any]) -> Any:
         """What the inner loop wants, at φ."""
@@ -126,8 +131,14 @@ class AbstractLearned(eqx.Module):
 
     def values(self, phi: dict[str, Any]) -> dict[str, dict[str, Array]]:
         """By name and group, the values that φ stands for; a step's are along the first axis."""
-        learned = {n: s for n, s in self.settings.items() if isinstance(s, Learned)}
-        return {n: jax.tree.map(s.value, phi[n]) for n, s in learned.items()}
+        return {n: jax.tree.map(s.value, phi[n]) for n, s in self.learned.items()}
+
+    def means(self, phi: dict[str, Any]) -> dict[str, Float[Array, " groups"]]:
+        """By name, the mean value of every group."""
+        return {
+            name: jnp.stack([jnp.mean(v) for v in groups.values()])
+            for name, groups in self.values(phi).items()
+        }
 
 
 def check_names(function: Callable, settings: Mapping[str, Any], own: int) -> None:

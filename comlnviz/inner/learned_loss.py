@@ -8,11 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from ..models import AbstractNetwork
+from ..models import AbstractNetwork, Labelled
 from ..models.linear_head import softmax_cross_entropy
 from .learned import AbstractLearned, Learned, check_names
-
-Labelled = tuple[Array, Array]  # inputs (M, ...), one-hot labels (M, N)
 
 
 @final
@@ -50,7 +48,7 @@ class LearnedLoss(AbstractLearned):
     @property
     def stepwise(self) -> bool:
         """Whether it changes from step to step."""
-        return any(isinstance(s, Learned) and "step" in s.per for s in self.settings.values())
+        return any("step" in s.per for s in self.learned.values())
 
     def __call__(self, phi: dict[str, Any]) -> Callable[..., Float[Array, ""]]:
         """The loss (params, data, step) at φ; the step may be left out if it is not `stepwise`."""

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from .learned import AbstractLearned, Learned, check_names
+from .learned import AbstractLearned, check_names
 
 
 @final
@@ -47,7 +47,7 @@ class LearnedOptimizer(AbstractLearned):
 
     def __call__(self, phi: dict[str, Any]) -> optax.GradientTransformation:
         """The optax transformation at φ, differentiable in φ."""
-        learned = {n: s for n, s in self.settings.items() if isinstance(s, Learned)}
+        learned = self.learned
         fixed = {n: s for n, s in self.settings.items() if n not in learned}
         spread = any(s.spread for s in learned.values())
 

@@ -64,6 +64,10 @@ def _tensorwise(make: Callable, params: PyTree, key: Any) -> Tensorwise:
     return Tensorwise(jax.tree.unflatten(structure, maps))
 
 
+def _identity(dtype: Any, n: int, m: int) -> Kronecker:
+    return Kronecker(jnp.eye(n, dtype=dtype), jnp.eye(m, dtype=dtype))
+
+
 def _network(maps: list, dtype: Any, n: int, m: int, apart: bool) -> Network:
     return Network(tuple(maps), jnp.ones((n, m), dtype) if apart else None)
 
@@ -98,9 +102,7 @@ class KLin(AbstractMetaOptimizer):
 
     def init(self, params, key):
         """See `AbstractMetaOptimizer`."""
-        make = lambda _, dtype, filters, n, m: Kronecker(
-            jnp.eye(n, dtype=dtype), jnp.eye(m, dtype=dtype)
-        )
+        make = lambda _, dtype, filters, n, m: _identity(dtype, n, m)
         return _tensorwise(make, params, key)
 
 
@@ -131,8 +133,8 @@ class KFC(AbstractMetaOptimizer):
         """See `AbstractMetaOptimizer`."""
 
         def make(_, dtype, filters, n, m):
-            layer = lambda: Kronecker(jnp.eye(n, dtype=dtype), jnp.eye(m, dtype=dtype))
-            return _network([layer() for _ in range(self.depth)], dtype, n, m, self.apart)
+            layers = [_identity(dtype, n, m) for _ in range(self.depth)]
+            return _network(layers, dtype, n, m, self.apart)
 
         return _tensorwise(make, params, key)
 

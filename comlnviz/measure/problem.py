@@ -1,6 +1,7 @@
 """The task whose meta-gradient is measured."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -51,7 +52,7 @@ class Problem:
         """Examples to adapt to."""
         return self.ways * self.shots
 
-    @property
+    @functools.cached_property
     def size(self) -> int:
         """Of an embedding: `d`, or what the backbone makes of its images."""
         return self.encoder().size

@@ -14,6 +14,7 @@ from ..adjoints import Checkpointed
 from ..algorithms import AbstractAlgorithm, AbstractNetworkAlgorithm
 from ..inner import gradient_descent
 from ..models import AbstractModel
+from ..objective import square_distance
 from ..tasks import Task
 
 
@@ -34,9 +35,7 @@ class ProximalDescent(AbstractNetworkAlgorithm):
 
         def loss(u, data):
             support, start = data
-            pairs = zip(*(jax.tree.leaves(_floats(x)) for x in (u, start)), strict=True)
-            distance = sum(jnp.sum((a - b) ** 2) for a, b in pairs)
-            return self.criterion(u, support) + self.proximal / 2 * distance
+            return self.criterion(u, support) + self.proximal / 2 * square_distance(u, start)
 
         return gradient_descent(
             loss, meta, (support, meta), self.num_steps, optimizer=optax.sgd(self.step_size),

@@ -10,10 +10,11 @@ from .. import algorithms as al
 from ..adjoints import StoredStates
 from ..data import load
 from ..models import AbstractEncoder, Classifier, Conv4
+from . import few_shot
 from .comln_table_2 import PAPER as MINIIMAGENET
 from .comln_table_2 import small_conv4
 from .experiment import Experiment, Preset
-from .few_shot import STEP_SIZES, Protocol, numbers, test, train
+from .few_shot import Protocol, trained_and_tested
 from .findings import Cells, Finding, below_none
 
 OURS = ("AMAML, T = 0.5", "AMAML, T = 1")
@@ -22,13 +23,11 @@ OURS = ("AMAML, T = 0.5", "AMAML, T = 1")
 def methods(encoder: AbstractEncoder, ways: int) -> Mapping[str, tuple[al.AbstractAlgorithm, ...]]:
     """Each method's candidates; those to choose from differ in step size."""
     model = Classifier(encoder, ways)
-    sizes = lambda make: tuple(make(a) for a in STEP_SIZES)
     flow = lambda T: (al.AMAML(model, T, adjoint=StoredStates(21, order=4)),)
+    others = few_shot.methods(encoder, ways)
     return {
-        "MAML": sizes(lambda a: al.MAML(model, a, 5)),
-        "FOMAML": sizes(lambda a: al.FOMAML(model, a, 5)),
-        "Reptile": sizes(lambda a: al.Reptile(model, a, 5)),
-        "IMAML, gradient descent": sizes(lambda a: al.IMAML(model, 2.0, a, 16, 5)),
+        **{name: others[name] for name in ("MAML", "FOMAML", "Reptile")},
+        "IMAML, gradient descent": others["IMAML"],
         OURS[0]: flow(0.5),
         OURS[1]: flow(1.0),
     }
@@ -90,11 +89,7 @@ def preset(protocols: Mapping[str, Protocol], cost: str) -> Preset:
 
 def _cell(name: str, protocol: Protocol, scratch: Path) -> dict[str, Any]:
     candidates = methods(protocol.encoder, protocol.ways)[name]
-    trained = train(candidates, protocol, 1, scratch / f"{protocol.data}-{name}")
-    record: dict[str, Any] = numbers(test(trained.algorithm, trained.run.meta, protocol, 1))
-    if len(candidates) > 1:
-        record["step_size"] = float(trained.algorithm.step_size)  # pyright: ignore[reportAttributeAccessIssue]
-    return record
+    return trained_and_tested(candidates, protocol, 1, scratch / f"{protocol.data}-{name}")[1]
 
 
 def judge(cells: Cells) -> tuple[Finding, ...]:

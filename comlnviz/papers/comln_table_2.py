@@ -6,7 +6,7 @@ from typing import Any
 
 from ..models import AbstractEncoder, Conv4
 from .experiment import Experiment, Preset
-from .few_shot import GRADIENT_BASED, Protocol, counted, methods, numbers, test, train
+from .few_shot import GRADIENT_BASED, Protocol, counted, methods, trained_and_tested
 from .findings import Cells, Finding, above_all
 
 SHOTS = (1, 5)
@@ -54,14 +54,11 @@ def preset(protocol: Protocol, cost: str) -> Preset:
 
 def _cell(name: str, shots: int, protocol: Protocol, scratch: Path) -> dict[str, Any]:
     candidates = methods(protocol.encoder)[name]
-    trained = train(candidates, protocol, shots, scratch / f"{name}-{shots}")
-    history = trained.run.history
-    record: dict[str, Any] = numbers(test(trained.algorithm, trained.run.meta, protocol, shots))
+    run, record = trained_and_tested(candidates, protocol, shots, scratch / f"{name}-{shots}")
+    history = run.history
     record["best_validation_step"] = int(
         history["validation_step"][history["validation_score"].argmax()]
     )
-    if len(candidates) > 1:
-        record["step_size"] = float(trained.algorithm.step_size)  # pyright: ignore[reportAttributeAccessIssue]
     if "T" in history:
         record["T"] = [float(f"{T:.4g}") for T in history["T"][:: max(1, len(history["T"]) // 100)]]
     return record

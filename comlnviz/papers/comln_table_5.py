@@ -18,7 +18,7 @@ from ..models.linear_head import softmax_cross_entropy
 from .comln_table_2 import CLASSROOM as TABLE_2
 from .comln_table_2 import SHOTS, small_conv4
 from .experiment import Experiment, Preset
-from .few_shot import Protocol, counted, methods, numbers, test, train
+from .few_shot import Protocol, counted, methods, trained_and_tested
 from .findings import Cells, Finding, below_none
 
 METHODS = ("MAML", "MetaSGD", "IMAML", "R2D2", "LRD2", "LEAP", "MetaOptNetRR", "MetaOptNetSVM",
@@ -112,12 +112,9 @@ _EMBEDDING = {
 
 def _cell(name: str, shots: int, protocol: Protocol, scratch: Path) -> dict[str, Any]:
     candidates = methods(protocol.encoder)[name]
-    trained = train(candidates, protocol, shots, scratch / f"{name}-{shots}")
-    record: dict[str, Any] = numbers(test(trained.algorithm, trained.run.meta, protocol, shots))
-    if len(candidates) > 1:
-        record["step_size"] = float(trained.algorithm.step_size)  # pyright: ignore[reportAttributeAccessIssue]
-    if "T" in trained.run.history:
-        record["T"] = float(f"{trained.run.history['T'][-1]:.4g}")
+    run, record = trained_and_tested(candidates, protocol, shots, scratch / f"{name}-{shots}")
+    if "T" in run.history:
+        record["T"] = float(f"{run.history['T'][-1]:.4g}")
     return record
 
 

@@ -48,7 +48,6 @@ class Protocol:
     seed: int = 0
     ways: int = WAYS
     loaded: Callable[[str], Any] | None = None
-    ways: int = WAYS
 
     def tasks(self, split: str, shots: int, queries: int) -> FewShot:
         """Tasks of a split."""
@@ -62,30 +61,32 @@ class Protocol:
         return {**fields, "encoder": str(self.encoder), "step_sizes": STEP_SIZES}
 
 
-def methods(encoder: AbstractEncoder) -> Mapping[str, tuple[al.AbstractAlgorithm, ...]]:
+def methods(
+    encoder: AbstractEncoder, ways: int = WAYS
+) -> Mapping[str, tuple[al.AbstractAlgorithm, ...]]:
     """Each method's candidates; those to choose from differ in step size.
 
     Steps, contexts and proximal terms are those of the methods' papers for Omniglot (CAVIA's and
     LEAP's: for miniImageNet and in general).
     """
-    model = Classifier(encoder, WAYS)
+    model = Classifier(encoder, ways)
     sizes = lambda make: tuple(make(a) for a in STEP_SIZES)
     return {
         "MAML": sizes(lambda a: al.MAML(model, a, 5)),
         "FOMAML": sizes(lambda a: al.FOMAML(model, a, 5)),
         "Reptile": sizes(lambda a: al.Reptile(model, a, 5)),
         "LEAP": sizes(lambda a: al.LEAP(model, a, 5)),
-        "ANIL": sizes(lambda a: al.ANIL(encoder, WAYS, a, 5)),
+        "ANIL": sizes(lambda a: al.ANIL(encoder, ways, a, 5)),
         "MetaSGD": sizes(lambda a: al.MetaSGD(model, a, 1)),
-        "CAVIA": tuple(al.CAVIA(encoder, WAYS, 100, a, 2) for a in (0.1, 1.0)),
+        "CAVIA": tuple(al.CAVIA(encoder, ways, 100, a, 2) for a in (0.1, 1.0)),
         "IMAML": sizes(lambda a: al.IMAML(model, 2.0, a, 16, 5)),
-        "R2D2": (al.R2D2(encoder, WAYS),),
-        "LRD2": (al.LRD2(encoder, WAYS),),
-        "MetaOptNetRR": (al.MetaOptNetRR(encoder, WAYS),),
-        "MetaOptNetSVM": (al.MetaOptNetSVM(encoder, WAYS),),
-        "ProtoNet": (al.ProtoNet(encoder, WAYS),),
-        "LEO": (al.LEO(encoder, WAYS),),
-        "COMLN": (al.COMLN(encoder, WAYS),),
+        "R2D2": (al.R2D2(encoder, ways),),
+        "LRD2": (al.LRD2(encoder, ways),),
+        "MetaOptNetRR": (al.MetaOptNetRR(encoder, ways),),
+        "MetaOptNetSVM": (al.MetaOptNetSVM(encoder, ways),),
+        "ProtoNet": (al.ProtoNet(encoder, ways),),
+        "LEO": (al.LEO(encoder, ways),),
+        "COMLN": (al.COMLN(encoder, ways),),
     }
 
 
@@ -150,6 +151,17 @@ def _optimizer(protocol: Protocol) -> optax.GradientTransformation:
     if name == "adam":
         return optax.adam(float(rate))
     return sgd_nesterov(protocol.num_steps, learning_rate=float(rate))
+
+
+def trained_and_tested(
+    candidates: tuple[al.AbstractAlgorithm, ...], protocol: Protocol, shots: int, files: Path
+) -> tuple[Run, dict[str, Any]]:
+    """`train`, then `test`: the run, and the record of the score and of the step size chosen."""
+    trained = train(candidates, protocol, shots, files)
+    record: dict[str, Any] = numbers(test(trained.algorithm, trained.run.meta, protocol, shots))
+    if len(candidates) > 1:
+        record["step_size"] = float(trained.algorithm.step_size)  # pyright: ignore[reportAttributeAccessIssue]
+    return trained.run, record
 
 
 def test(algorithm, meta, protocol: Protocol, shots: int) -> Score:

@@ -121,6 +121,25 @@ def test_gram_adjoint_with_few_states_kept_is_the_same(checkpoints, solver, step
         assert error(grads(GramAdjoint(checkpoints))[0][i], through_diffrax) < 1e-9
 
 
+def test_gram_adjoint_bears_gradients_in_nothing_but_the_statistics():
+    W0, features, labels, _ = task(4)
+    reached = lambda W0: linear_flow(W0, features, labels, 0.5).stats["final_time"]
+    assert not jnp.any(jax.grad(reached)(W0))
+
+
+@ADJOINTS
+def test_a_gradient_in_the_solvers_step_is_refused(adjoint):
+    W0, features, labels, V = task(4)
+
+    def value(dt0):
+        run = linear_flow(W0, features, labels, 0.5, solver="euler", rtol=None, atol=None, dt0=dt0,
+                          adjoint=adjoint)  # fmt: skip
+        return reference.test_loss(run.params, V)
+
+    with pytest.raises(RuntimeError, match="rtol, atol and dt0 have no gradient"):
+        jax.grad(value)(0.0125)
+
+
 def test_gram_adjoint_asks_for_at_least_one_state():
     with pytest.raises(ValueError, match="checkpoints must be at least 1; got 0"):
         GramAdjoint(0)

@@ -53,9 +53,10 @@ def test_MAML_and_MetaSGD_are_cases_of_it():
     same = eqx.tree_at(lambda m: m.network, own.init(KEY), meta.network)
     one, other = grads(case, meta), grads(own, same)
     close(one.network, other.network)
-    for path, rate in jax.tree_util.tree_leaves_with_path(other.rates):
-        name = jax.tree_util.keystr(path, simple=True, separator=".")
-        close(one.optimizer["learning_rate"][name], rate)
+    for path, rate in jax.tree_util.tree_leaves_with_path(other.rule.maps):
+        name = jax.tree_util.keystr(path, simple=True, separator=".").removesuffix(".rates")
+        learned = one.optimizer["learning_rate"][name]
+        close(learned, rate.reshape(learned.shape))
 
 
 def test_ANIL_is_a_case_of_it_only_the_named_part_moves():
