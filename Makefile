@@ -12,7 +12,7 @@ UV := $(BIN)/uv
 LOWEST := build/lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test check format notebooks book gif lock lowest clean
+.PHONY: help install lab test thorough check format notebooks book gif lock lowest clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -23,13 +23,20 @@ install: $(READY)
 lab: install
 	$(BIN)/comlnviz lab notebooks
 
-# Most of the first part is compilation, which takes half as long when LLVM does not optimize; the live
-# figures compute.
+# Most of the first part is compilation, which takes a third as long without optimization and without
+# the newer way to emit fused loops; the live figures compute. Notebooks run first without a browser:
+# what they compile is kept for the second time.
+QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 test: install
-	XLA_FLAGS="$(XLA_FLAGS) --xla_backend_optimization_level=0" $(BIN)/python -m pytest -n 2 \
-		--dist loadfile -m "not browser and not notebook" --ignore tests/apps
+	XLA_FLAGS="$(XLA_FLAGS) $(QUICK)" $(BIN)/python -m pytest -n 2 --dist loadfile \
+		-m "not browser and not notebook" --ignore tests/apps
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/apps
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "browser or notebook"
+	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1 -m "browser or notebook" \
+		tests/notebooks tests/test_execute.py tests/browser
+
+# make thorough   the same, with the tests that search or repeat going on for longer
+thorough:
+	COMLNVIZ_THOROUGH=1 $(MAKE) test
 
 # make check      formatting, lint and types
 check: install

@@ -1,5 +1,7 @@
 """How an ordinary differential equation is stepped: a Diffrax solver with its step-size rule."""
 
+import contextlib
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -109,6 +111,8 @@ class Integrator(eqx.Module):
                 f"{type(self.solver).__name__} takes constant steps here: "
                 "give their length as dt0, the learning rate of the descent it amounts to."
             )
+        if isinstance(self.dt0, int | float) and not self.dt0 > 0:
+            raise ValueError(f"dt0 must be positive; got {self.dt0}.")
         if self.max_steps < 1:
             raise ValueError(f"max_steps must be at least 1; got {self.max_steps}.")
 
@@ -161,20 +165,21 @@ class Integrator(eqx.Module):
         """
         ends = diffrax.SubSaveAt(t1=True)
         subs = (ends,) if ts is None else (ends, diffrax.SubSaveAt(ts=ts))
-        sol = diffrax.diffeqsolve(
-            diffrax.ODETerm(_autonomous(field)),
-            self._stepper,
-            jnp.zeros_like(T),
-            T,
-            self._first_step,
-            y0,
-            args,
-            saveat=diffrax.SaveAt(subs=subs),
-            stepsize_controller=self._controller,
-            adjoint=adjoint,
-            max_steps=self.max_steps,
-            throw=False,
-        )
+        with _no_callbacks():
+            sol = diffrax.diffeqsolve(
+                diffrax.ODETerm(_autonomous(field)),
+                self._stepper,
+                jnp.zeros_like(T),
+                T,
+                self._first_step,
+                y0,
+                args,
+                saveat=diffrax.SaveAt(subs=subs),
+                stepsize_controller=self._controller,
+                adjoint=adjoint,
+                max_steps=self.max_steps,
+                throw=False,
+            )
         assert sol.ys is not None and sol.ts is not None
         final = jax.tree.map(lambda y: y[-1], sol.ys[0])
         path = None
@@ -330,6 +335,22 @@ class Integrator(eqx.Module):
             choose(solver_state, state.solver_state),
             controller_state,
         )
+
+
+@contextlib.contextmanager
+def _no_callbacks():
+    """Trace Diffrax without its run-time checks of T, ts and dt0, which callers here have made.
+
+    They call back to Python, and JAX stores no program that does: each new kernel would compile
+    every live figure anew.
+    """
+    errors: Any = importlib.import_module("equinox._errors")
+    before = errors.EQX_ON_ERROR
+    errors.EQX_ON_ERROR = "off"
+    try:
+        yield
+    finally:
+        errors.EQX_ON_ERROR = before
 
 
 def _autonomous(field: Callable[[PyTree, Any], PyTree]) -> Callable:

@@ -88,6 +88,7 @@ ARGUMENTS = [
             (dict(atol=None), r"Give both tolerances or neither: rtol=1e-06, atol=None"),
             (dict(solver="euler"), r"Euler takes constant steps here: give their length as dt0"),
             (dict(rtol=None, atol=None), r"Dopri5 takes constant steps here: give .* dt0"),
+            (dict(dt0=-0.1), r"dt0 must be positive; got -0\.1\."),
             (dict(max_steps=0), r"max_steps must be at least 1; got 0"),
             (
                 dict(solver="kvaerno5", rtol=None, atol=None, dt0=0.1),

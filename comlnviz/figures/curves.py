@@ -139,18 +139,20 @@ class CurvesFigure:
                 size = sizes[0] if sizes else None
                 theory = [formula(method, record.problem, size)] if drawn else []
                 self._feed(what, method, "formula", theory)
-            feed(self.lines[what, "", "here"], [record.length] * 2, _PANELS[what][2])
+            feed(
+                self.lines[what, "", "here"], np.full(2, record.length), np.array(_PANELS[what][2])
+            )
             self._label(what, record)
         for bar, size, row in zip(self.bars, self.sizes, record.table, strict=True):
             y = TABLE_1.index(row.method)
-            feed(bar, [1e2, max(row.bytes, 1e2)], [y, y])
+            feed(bar, np.array([1e2, max(row.bytes, 1e2)]), np.full(2, y))
             size.set_text(in_bytes(row.bytes))
 
     def _feed(self, what: str, method: str, kind: str, curves: Iterable[Any]) -> None:
         """One line for the curves of all devices, with gaps between."""
         gap = np.array([np.nan])
         parts = [part for x, y in curves for part in ((x, y), (gap, gap))]
-        x, y = (np.concatenate([p[i] for p in parts]) if parts else [] for i in (0, 1))
+        x, y = (np.concatenate([p[i] for p in parts]) if parts else gap for i in (0, 1))
         line = self.lines[what, method, kind]
         feed(line, x, y)
         line.set_visible(bool(parts))  # drawing nothing takes its time, too
@@ -180,7 +182,7 @@ class CurvesFigure:
         memory.set_ydata([limit, limit])
         table.set_xdata([limit, limit])
         stops = [s.value for curve in curves if (s := curve.stops(limit)) is not None]
-        feed(self.stops, stops, [limit] * len(stops))
+        feed(self.stops, np.array(stops), np.full(len(stops), limit))
 
     def show_paper(self, said: Mapping[str, Any] | None) -> None:
         """What the paper's device could do at most; nothing for a problem that is not in it."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import often
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -50,7 +51,7 @@ def test_any_state_a_reader_can_reach_has_a_picture_or_a_sentence(cls):
 
     # Few steps leave a surface or solver, most move a slider: as readers do, and compiling little.
     rare = ("problem", "solver", "dtype", "shots", "seed", "data", "method")
-    examples = 60 if cls in LANDSCAPES else 10
+    examples = often(15, 60) if cls in LANDSCAPES else often(4, 10)
 
     @settings(
         max_examples=examples,

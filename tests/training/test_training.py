@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from effort import often
 
 from comlnviz.algorithms import COMLN, ProtoNet
 from comlnviz.data import Dataset, load
@@ -106,12 +107,12 @@ print("done", run.steps)
 
 
 @pytest.mark.slow
-def test_killed_twenty_times_nothing_is_lost_but_steps_since_the_last_checkpoint(tmp_path):
+def test_killed_many_times_nothing_is_lost_but_steps_since_the_last_checkpoint(tmp_path):
     steps, file = 4000, tmp_path / "run.npz"
     command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(file), str(steps)]
     random = np.random.default_rng(0)
     reached = []
-    for _ in range(20):
+    for _ in range(often(4, 20)):
         before = file.stat().st_mtime_ns if file.exists() else None
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         while child.poll() is None:  # until it has got further
