@@ -96,11 +96,11 @@ def test_resumed_training_gives_the_same_bits(tmp_path):
 
 CHILD = """
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[3:]
 import jax
 jax.config.update("jax_enable_x64", True)
 import test_training as t
-run = t.meta_train(t.PROTO, t.TASKS, num_steps=int(sys.argv[3]), checkpoint=sys.argv[2],
+run = t.meta_train(t.PROTO, t.TASKS, num_steps=int(sys.argv[2]), checkpoint=sys.argv[1],
                    checkpoint_every=2, **t.SETTINGS)
 print("done", run.steps)
 """
@@ -109,7 +109,8 @@ print("done", run.steps)
 @pytest.mark.slow
 def test_killed_many_times_nothing_is_lost_but_steps_since_the_last_checkpoint(tmp_path):
     steps, file = 4000, tmp_path / "run.npz"
-    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(file), str(steps)]
+    folders = map(str, Path(__file__).parents[:2])
+    command = [sys.executable, "-c", CHILD, str(file), str(steps), *folders]
     random = np.random.default_rng(0)
     reached = []
     for _ in range(often(4, 20)):
