@@ -130,13 +130,13 @@ class InnerOptimizersFigure:
         ):
             feed(self.fixed[name], *_near(path))
             self.fixed[name].set_linewidth(2.2 if name == settings["optimizer"] else 1.2)
-            feed(self.levels_of[name], [0, META_STEPS], np.full(2, _shown(level)))
+            feed(self.levels_of[name], [0, META_STEPS], _shown(np.full(2, level)))
         path = _near(record.paths[meta_step])
         feed(self.learned, *path)
         feed(self.end, *path[:, -1:])
         feed(self.course, _META, _shown(record.losses))
         feed(self.seen, _META, _shown(record.seen_losses))
-        feed(self.here, [meta_step], [_shown(record.losses[meta_step])])
+        feed(self.here, [meta_step], _shown(record.losses[meta_step : meta_step + 1]))
         for line in self.now:
             feed(line, [meta_step, meta_step], [1e-9, 1e9])
         self._show_knobs(record, settings["one_for"] == "each parameter")
@@ -174,7 +174,7 @@ def _apart(ends: np.ndarray) -> np.ndarray:
     return 10 ** (middle + np.where(ends == np.max(ends), 1, -1) * max(half, 0.35))
 
 
-def _shown(losses: Any) -> np.ndarray:
+def _shown(losses: np.ndarray) -> np.ndarray:
     return np.clip(np.nan_to_num(losses, nan=_MOST), _LEAST, _MOST)
 
 

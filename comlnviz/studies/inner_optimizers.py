@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -243,13 +243,14 @@ def _learn(
     def meta_step(carry, _):
         meta, memory = carry
         value, gradient = jax.value_and_grad(meta_loss, 1)(rule, meta, seen, n)
-        (start, phi), memory = outer.update(gradient, memory)
+        updates, memory = outer.update(gradient, memory)
+        start, phi = cast(Meta, updates)
         scale = lambda tree, knob: jax.tree.map(lambda u: mask[knob] * u, tree)
         phi = {
             name: scale(u, "rate" if name == "learning_rate" else "betas")
             for name, u in phi.items()
         }
-        later = optax.apply_updates(meta, Meta(scale(start, "start"), phi))
+        later = cast(Meta, optax.apply_updates(meta, Meta(scale(start, "start"), phi)))
         return (later, memory), (later, value)
 
     (last, _), (later, before) = jax.lax.scan(
