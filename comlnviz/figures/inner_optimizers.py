@@ -122,7 +122,7 @@ class InnerOptimizersFigure:
 
     def show(self, record: Record, settings: dict[str, Any], meta_step: int) -> None:
         """Draw the plane at a meta-step, and the courses; `settings` are those of the study."""
-        feed(self.levels, *level_lines(*_GRID, record.surface).T)
+        feed(self.levels, *level_lines(_GRID[0], _GRID[1], record.surface).T)
         row, column = np.unravel_index(np.argmin(record.surface), record.surface.shape)
         feed(self.least, [_GRID[0][column]], [_GRID[1][row]])
         for name, path, level in zip(

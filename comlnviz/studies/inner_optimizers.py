@@ -111,9 +111,10 @@ def study(
     if not rate > 0 or not condition >= 1:
         raise ValueError(f"rate must be positive, condition 1 or more; got {rate}, {condition}.")
     seen, unseen = tasks(condition, tilt, seed)
-    log_rate, n = np.asarray(np.log(rate)), np.asarray(num_steps)
     # By NumPy, which a slider moves without compiling anything.
-    mask = {knob: np.asarray(float(knob in learned)) for knob in KNOBS}
+    log_rate: Any = np.asarray(np.log(rate))
+    n: Any = np.asarray(num_steps)
+    mask: Any = {knob: np.asarray(float(knob in learned)) for knob in KNOBS}
     rule = optimizer_of(optimizer, ONE_FOR[one_for])
     fixed = _fixed(unseen, log_rate, n)
     found = _learn(rule, seen, unseen, log_rate, mask, n)
@@ -160,7 +161,7 @@ def tasks(condition: float, tilt: float, seed: int) -> tuple[Task, Task]:
     stretch = np.array([[cos, sin], [-sin, cos]]) * [condition**-0.5, 1.0]
     inputs = inputs @ stretch.T
     labels = np.einsum("tmi,ti->tm", inputs, weights) + noise
-    pick = lambda t, m: (inputs[t, m], labels[t, m])
+    pick: Any = lambda t, m: (inputs[t, m], labels[t, m])
     support, query = slice(EXAMPLES), slice(EXAMPLES, None)
     halves = slice(TASKS), slice(TASKS, None)
     seen, unseen = (Task(pick(t, support), pick(t, query)) for t in halves)
