@@ -20,6 +20,14 @@ _ENTRIES = {
   booktitle = {International Conference on Learning Representations},
   year      = {2020}
 }""",
+    "gimli": """@article{grefenstette2019gimli,
+  title   = {Generalized Inner Loop Meta-Learning},
+  author  = {Grefenstette, Edward and Amos, Brandon and Yarats, Denis and Htut, Phu Mon and
+             Molchanov, Artem and Meier, Franziska and Kiela, Douwe and Cho, Kyunghyun and
+             Chintala, Soumith},
+  journal = {arXiv preprint arXiv:1910.01727},
+  year    = {2019}
+}""",
     "neural-ode": """@inproceedings{chen2018neural,
   title     = {Neural Ordinary Differential Equations},
   author    = {Chen, Ricky T. Q. and Rubanova, Yulia and Bettencourt, Jesse and
@@ -37,7 +45,7 @@ _ENTRIES = {
 
 
 def citation(*keys: str) -> str:
-    """BibTeX entries by key: comln, amaml, anil, neural-ode, diffrax.
+    """BibTeX entries by key: comln, amaml, anil, gimli, neural-ode, diffrax.
 
     **Raises** `ValueError` for an unknown key.
     """

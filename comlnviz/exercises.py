@@ -51,6 +51,12 @@ def _states() -> float:
     return states * math.sqrt(error / wanted)
 
 
+def _rate() -> float:
+    # A step multiplies the distance to the bottom by 1 − α μ.
+    curvature = 1 / 20
+    return 1 / curvature
+
+
 def _tasks() -> float:
     return math.comb(100, 5)
 
@@ -90,6 +96,11 @@ _ANSWERS: dict[str, tuple[Callable[[], float], float, str]] = {
         _states,
         1e-6,
         "of second order: ten times as many states make the error a hundred times smaller",
+    ),
+    "rate of one step": (
+        _rate,
+        1e-6,
+        "a step of size α multiplies the distance to the bottom by 1 − αμ: make that zero",
     ),
     "tasks of a hundred characters": (
         _tasks,

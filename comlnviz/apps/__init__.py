@@ -4,6 +4,7 @@ from .adjoint_tradeoff import AdjointTradeoff
 from .backward_instability import BackwardInstability
 from .few_shot_lab import FewShotLab
 from .flow_explorer import FlowExplorer
+from .inner_optimizer_lab import InnerOptimizerLab
 from .learn_t import LearnT
 from .memory_runtime import MemoryRuntime
 from .sensitivity_explorer import SensitivityExplorer
@@ -15,6 +16,7 @@ ALL = (
     LearnT,
     AdjointTradeoff,
     MemoryRuntime,
+    InnerOptimizerLab,
     FewShotLab,
 )
 
@@ -24,6 +26,7 @@ __all__ = [
     "BackwardInstability",
     "FewShotLab",
     "FlowExplorer",
+    "InnerOptimizerLab",
     "LearnT",
     "MemoryRuntime",
     "SensitivityExplorer",

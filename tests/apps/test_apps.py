@@ -15,6 +15,7 @@ from comlnviz.apps import (
     BackwardInstability,
     FewShotLab,
     FlowExplorer,
+    InnerOptimizerLab,
     LearnT,
     MemoryRuntime,
     SensitivityExplorer,
@@ -31,8 +32,8 @@ def app(request):
 
 
 def leading(app: Any) -> str:
-    """The control of time."""
-    return "T" if "T" in app.controls else "t"
+    """The control of time, or another that takes 10 and 55."""
+    return next(name for name in ("T", "t", "condition") if name in app.controls)
 
 
 def test_the_newest_of_many_quick_changes_is_shown_after_one_computation(app, monkeypatch):
@@ -87,6 +88,7 @@ def test_nothing_compiles_while_a_slider_moves(app):
         (LearnT, dict(shots=2, noise=0.3), "curves.query_loss"),
         (AdjointTradeoff, dict(T=2.0, num_states=14, method="order 4"), "record.gradient"),
         (FewShotLab, dict(method="ANIL", shots=2, seed=5), "answers.probabilities"),
+        (InnerOptimizerLab, dict(one_for="each step", seed=4), "record.paths"),
         (MemoryRuntime, dict(methods=("ANIL", "COMLN, Gram"), T=5.0), "record.bytes"),
     ],
 )
