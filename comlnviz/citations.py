@@ -20,6 +20,11 @@ _ENTRIES = {
   booktitle = {International Conference on Learning Representations},
   year      = {2020}
 }""",
+    "metaopt": """@misc{metaopt2020,
+  title = {Decoupling Adaptation from Modeling with Meta-Optimizers for Meta Learning},
+  note  = {Anonymous submission to the International Conference on Learning Representations},
+  year  = {2020}
+}""",
     "neural-ode": """@inproceedings{chen2018neural,
   title     = {Neural Ordinary Differential Equations},
   author    = {Chen, Ricky T. Q. and Rubanova, Yulia and Bettencourt, Jesse and
@@ -37,7 +42,7 @@ _ENTRIES = {
 
 
 def citation(*keys: str) -> str:
-    """BibTeX entries by key: comln, amaml, anil, neural-ode, diffrax.
+    """BibTeX entries by key: comln, amaml, anil, metaopt, neural-ode, diffrax.
 
     **Raises** `ValueError` for an unknown key.
     """

@@ -6,6 +6,7 @@ from .few_shot_lab import FewShotLab
 from .flow_explorer import FlowExplorer
 from .learn_t import LearnT
 from .memory_runtime import MemoryRuntime
+from .meta_optimizer_lab import MetaOptimizerLab
 from .sensitivity_explorer import SensitivityExplorer
 
 ALL = (
@@ -15,6 +16,7 @@ ALL = (
     LearnT,
     AdjointTradeoff,
     MemoryRuntime,
+    MetaOptimizerLab,
     FewShotLab,
 )
 
@@ -26,5 +28,6 @@ __all__ = [
     "FlowExplorer",
     "LearnT",
     "MemoryRuntime",
+    "MetaOptimizerLab",
     "SensitivityExplorer",
 ]
