@@ -51,6 +51,11 @@ def _states() -> float:
     return states * math.sqrt(error / wanted)
 
 
+def _numbers_in_KLin() -> float:
+    n, m = 300, 200
+    return n**2 + m**2
+
+
 def _tasks() -> float:
     return math.comb(100, 5)
 
@@ -90,6 +95,11 @@ _ANSWERS: dict[str, tuple[Callable[[], float], float, str]] = {
         _states,
         1e-6,
         "of second order: ten times as many states make the error a hundred times smaller",
+    ),
+    "numbers in a KLin": (
+        _numbers_in_KLin,
+        1e-6,
+        "L multiplies the gradient from the left, R from the right, and both are square",
     ),
     "tasks of a hundred characters": (
         _tasks,

@@ -48,7 +48,7 @@ class MetaOptimizerLab(AbstractApp):
             "num_steps": whole("inner steps", 1, MOST_STEPS, 1, "Steps within a task: 1–3"),
             "seed": number("seed", 0, 999, 0, "Which tasks, and which start: 0–999"),
             "stretch": slider(
-                "stretch", 1, 10, 0.25, 6, "How much farther points spread one way: 1–10 times"
+                "stretch", 1, 10, 0.25, 4, "How much farther points spread one way: 1–10 times"
             ),
             "tilt": slider("tilt", 0, 90, 5, 40, "Where they spread farther: 0–90 degrees"),
             "depth": choice(

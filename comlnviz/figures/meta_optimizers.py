@@ -74,7 +74,7 @@ class MetaOptimizersFigure:
         (self.right,) = axes.plot([], [], lw=1.2, ls=":")
         (self.before,) = axes.plot([], [], lw=1.4, ls="--")
         (self.after,) = axes.plot([], [], lw=2.5)
-        axes.text(0.5, -0.13, "··· right   – – before   — after", fontsize=9, ha="center",
+        axes.text(0.5, -0.13, "··· right    – – before    — after", fontsize=9, ha="center",
                   va="top", transform=axes.transAxes)  # fmt: skip
         animate(*self.points, self.right, self.before, self.after)
 
@@ -86,13 +86,15 @@ class MetaOptimizersFigure:
         (self.image,) = axes.plot([], [], lw=1.0)
         (self.raw,) = axes.plot([], [], lw=1.6)
         (self.learned,) = axes.plot([], [], lw=2.5)
-        axes.text(0.5, -0.04, "··· right   — −gradient   ━ −update\n⬭ what the map makes of a circle",
-                  fontsize=9, ha="center", va="top", transform=axes.transAxes)  # fmt: skip
+        key = "··· right    thin: −gradient    thick: −update\nclosed: a circle, mapped"
+        axes.text(0.5, -0.04, key, fontsize=9, ha="center", va="top", transform=axes.transAxes)
         animate(self.normal, self.image, self.raw, self.learned)
 
     def _make_matrices(self) -> None:
         axes = self.matrices
-        label_axes(axes, "the map from gradient to update, and what it is made of", "", "")
+        label_axes(
+            axes, "the map from gradient to update, and what it is made of (grey: negative)", "", ""
+        )
         axes.set(xlim=(-0.2, 8.2), ylim=(-0.9, 2.6), aspect="equal", xticks=[], yticks=[])
         axes.spines[["left", "bottom"]].set_visible(False)
         self.cells, self.numbers, self.names = [], [], []
@@ -127,7 +129,9 @@ class MetaOptimizersFigure:
 
     def show_task(self, record: Record, model: str) -> None:
         """The points that it adapts to, and the boundaries."""
-        for line, there in zip(self.points, (record.positive > 0, record.positive == 0), strict=True):
+        for line, there in zip(
+            self.points, (record.positive > 0, record.positive == 0), strict=True
+        ):
             feed(line, *record.points[there].T)
         weights = np.asarray(record.look.weights)
         self.after.set_color(COLOURS[model])

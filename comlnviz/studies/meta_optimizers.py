@@ -12,8 +12,15 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..adjoints import Unrolled
-from ..algorithms.meta_optimizer_maml import Meta
-from ..inner import CFC, KFC, KLin, MetaSGDRule, gradient_descent, meta_optimizer
+from ..inner import (
+    CFC,
+    KFC,
+    AbstractUpdateRule,
+    KLin,
+    MetaSGDRule,
+    gradient_descent,
+    meta_optimizer,
+)
 from ..models import AbstractNetwork, CrossEntropy, LinNet, cross_entropy
 from ..solution import Solution
 from ..tasks import LinearBoundaries, Task
@@ -33,16 +40,23 @@ _WIDTH = 4  # of LinNet's hidden layers
 _PARTS = slice(POINTS), slice(POINTS, None)  # support and queries
 
 
+class Learner(eqx.Module):
+    """What is meta-learned: the initial network, and the update rule where there is one."""
+
+    network: AbstractNetwork
+    rule: AbstractUpdateRule | None
+
+
 class Course(eqx.Module):
     """One model's meta-training, looked at before the first step and after every fifth.
 
     **Fields:**
 
-    - `meta`: the initial network and, where there is one, the update rule.
+    - `meta`: what is learned so far, its arrays with a leading axis.
     - `accuracy`: on the queries of new tasks, after adaptation; NaN once it has diverged.
     """
 
-    meta: Any  # its arrays with a leading axis
+    meta: Learner
     accuracy: Float[np.ndarray, " stops"]
 
 
@@ -252,7 +266,7 @@ def _first(
 
 
 def _adapt(
-    name: str, meta: Meta, support: tuple, alpha: Array, num_steps: Array, path: bool = False
+    name: str, meta: Learner, support: tuple, alpha: Array, num_steps: Array, path: bool = False
 ) -> Solution:
     optimizer = _first(_optimizer(name, meta.rule, alpha), num_steps)
     return gradient_descent(
@@ -275,11 +289,11 @@ def _course(
 
 
 @functools.lru_cache(maxsize=64)
-def _start(name: str, depth: int, rank: int, seed: int) -> Meta:
+def _start(name: str, depth: int, rank: int, seed: int) -> Learner:
     recipe, rule = _recipe(name, depth, rank)
     key = jax.random.key(seed)
     network = _network(recipe, key)
-    return jax.device_get(Meta(network, None if rule is None else rule.init(network, key)))
+    return jax.device_get(Learner(network, None if rule is None else rule.init(network, key)))
 
 
 @eqx.filter_jit
@@ -289,8 +303,8 @@ def _network(recipe: LinNet, key: PRNGKeyArray) -> AbstractNetwork:
 
 @eqx.filter_jit
 def _train(
-    name: str, start: Meta, many: Task, test: Task, shape: Array, alpha: Array, num_steps: Array
-) -> tuple[Meta, Float[Array, " stops"]]:
+    name: str, start: Learner, many: Task, test: Task, shape: Array, alpha: Array, num_steps: Array
+) -> tuple[Learner, Float[Array, " stops"]]:
     criterion, adam = CrossEntropy(), optax.adam(META_RATE)
     arrays, fixed = eqx.partition(start, eqx.is_inexact_array)
     # Few numbers, so in one vector and in forward mode: there is less to compile.
@@ -327,9 +341,7 @@ def _train(
 
 # ---------------------------------------------------------------------- what one of them does
 @eqx.filter_jit
-def _look(
-    name: str, meta: Meta, support: tuple, alpha: Array, num_steps: Array
-) -> Look:
+def _look(name: str, meta: Learner, support: tuple, alpha: Array, num_steps: Array) -> Look:
     run = _adapt(name, meta, support, alpha, num_steps, path=True)
     weight = lambda network: network.collapse().weights[0][0]
     layers, fixed = eqx.partition(meta.network, eqx.is_inexact_array)

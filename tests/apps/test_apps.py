@@ -17,6 +17,7 @@ from comlnviz.apps import (
     FlowExplorer,
     LearnT,
     MemoryRuntime,
+    MetaOptimizerLab,
     SensitivityExplorer,
 )
 
@@ -31,8 +32,8 @@ def app(request):
 
 
 def leading(app: Any) -> str:
-    """The control of time."""
-    return "T" if "T" in app.controls else "t"
+    """The control of time, or of the step size."""
+    return next(name for name in ("T", "t", "alpha") if name in app.controls)
 
 
 def test_the_newest_of_many_quick_changes_is_shown_after_one_computation(app, monkeypatch):
@@ -87,6 +88,7 @@ def test_nothing_compiles_while_a_slider_moves(app):
         (LearnT, dict(shots=2, noise=0.3), "curves.query_loss"),
         (AdjointTradeoff, dict(T=2.0, num_states=14, method="order 4"), "record.gradient"),
         (FewShotLab, dict(method="ANIL", shots=2, seed=5), "answers.probabilities"),
+        (MetaOptimizerLab, dict(model="LR w/ KLin", alpha=3.0, tilt=20.0), "record.accuracy"),
         (MemoryRuntime, dict(methods=("ANIL", "COMLN, Gram"), T=5.0), "record.bytes"),
     ],
 )

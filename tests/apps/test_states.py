@@ -50,7 +50,7 @@ def test_any_state_a_reader_can_reach_has_a_picture_or_a_sentence(cls):
     names = {n: control_value(n, c) for n, c in app.controls.items()}
 
     # Few steps leave a surface or solver, most move a slider: as readers do, and compiling little.
-    rare = ("problem", "solver", "dtype", "shots", "seed", "data", "method")
+    rare = ("problem", "solver", "dtype", "shots", "seed", "data", "method", "depth", "rank")
     examples = often(15, 60) if cls in LANDSCAPES else often(4, 10)
 
     @settings(

@@ -11,7 +11,11 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 ARTEFACTS = ROOT / "artefacts"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-TIME = {"03_forward_sensitivity": "t", "04_learning_T": "T at first"}  # elsewhere it is T
+TIME = {  # elsewhere it is T
+    "03_forward_sensitivity": "t",
+    "04_learning_T": "T at first",
+    "08_meta_optimizers": "meta-step",
+}
 # What JAX reports when XLA compiles. A first drag must not: it would freeze the picture.
 COUNT = """
 import jax.monitoring

@@ -32,6 +32,7 @@ def test_the_book_is_there():
         "04_learning_T",
         "05_adjoint_maml",
         "06_memory_and_runtime",
+        "08_meta_optimizers",
         "09_few_shot_images",
     } <= {p.stem for p in NOTEBOOKS}
 
