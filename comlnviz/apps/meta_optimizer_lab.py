@@ -78,8 +78,8 @@ class MetaOptimizerLab(AbstractApp):
         if sizes not in self._compiled:
             self._busy("Compiling the meta-training of six models")
         shared = {name: settings[name] for name in _SETTINGS}
-        learn = lambda name: meta_optimizers.course(model=name, **shared).accuracy
-        self._accuracy = {name: learn(name) for name in MODELS}
+        learned = meta_optimizers.courses(**shared)
+        self._accuracy = {name: course.accuracy for name, course in learned.items()}
         record = self._record = meta_optimizers.study(**settings)
         self._compiled.add(sizes)
         picture = self._picture

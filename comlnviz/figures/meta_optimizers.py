@@ -21,7 +21,9 @@ from .style import (
 )
 from .style import theme as colours_of
 
-COLOURS = dict(zip(MODELS, (ORANGE, SKY, GREEN, BLUE, PURPLE, VERMILLION), strict=True))
+COLOURS: dict[str, str] = dict(
+    zip(MODELS, (ORANGE, SKY, GREEN, BLUE, PURPLE, VERMILLION), strict=True)
+)
 _LIMIT = 4.0  # of the plane
 _SLOTS, _CELL = 3, 0.9  # matrices on show, and the side of one of their numbers
 _CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 73)) for f in (np.cos, np.sin)])
@@ -54,7 +56,7 @@ class MetaOptimizersFigure:
 
     def _make_courses(self) -> None:
         axes = self.courses
-        label_axes(axes, "accuracy on new tasks, after adaptation", "meta-step", "")
+        label_axes(axes, "accuracy after adaptation, on tasks not seen before", "meta-step", "")
         axes.set(xlim=(0, META_STEPS + 52), ylim=(0.42, 1.01), xticks=range(0, META_STEPS + 1, 50))
         axes.grid(True, lw=0.6)
         self.lines, self.here = {}, axes.plot([], [], marker="o", ms=9)[0]

@@ -1,6 +1,7 @@
 """Linear models that learn to adapt, on boundaries in a plane: what MetaOptimizerLab shows."""
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import equinox as eqx
@@ -34,10 +35,9 @@ META_STEPS, EVERY = 150, 5  # of meta-training; how far apart it is looked at
 STOPS = tuple(range(0, META_STEPS + 1, EVERY))
 MOST_STEPS = 3  # within a task
 POINTS, QUERIES = 20, 50
-TASKS, TEST_TASKS, SHOWN_TASKS = 4, 24, 8  # of a meta-step; for the accuracy; to look at
+TASKS, SHOWN_TASKS = 5, 8  # of a meta-step; to look at
 META_RATE = 0.03  # of Adam
 _WIDTH = 4  # of LinNet's hidden layers
-_PARTS = slice(POINTS), slice(POINTS, None)  # support and queries
 
 
 class Learner(eqx.Module):
@@ -53,7 +53,8 @@ class Course(eqx.Module):
     **Fields:**
 
     - `meta`: what is learned so far, its arrays with a leading axis.
-    - `accuracy`: on the queries of new tasks, after adaptation; NaN once it has diverged.
+    - `accuracy`: after adaptation, on the queries of the tasks of this meta-step and the four that
+      follow, none of them seen before; NaN once it has diverged.
     """
 
     meta: Learner
@@ -95,8 +96,8 @@ class Record(eqx.Module):
     accuracy: Float[np.ndarray, " stops"]
     look: Look
     factors: dict[str, np.ndarray]
-    points: Float[np.ndarray, "M 2"]
-    positive: Float[np.ndarray, " M"]
+    points: Float[Array | np.ndarray, "M 2"]
+    positive: Float[Array | np.ndarray, " M"]
     normal: Float[np.ndarray, "2"]
     wanted: Float[np.ndarray, "2 2"]
 
@@ -117,8 +118,8 @@ def study(*, meta_step: int, task: int, **settings: Any) -> Record:
     learned = course(**settings)
     meta = jax.tree.map(lambda x: x[STOPS.index(meta_step)], learned.meta)
     shape = _plane(settings["stretch"], settings["tilt"])
-    _, test, normals = _tasks(settings["seed"])
-    support, _ = _stretched(jax.tree.map(lambda x: x[task], test), shape)
+    _, shown, normals = _tasks(settings["seed"])
+    support, _ = _stretched(jax.tree.map(lambda x: x[task], shown), shape)
     normal = np.linalg.solve(shape, normals[task])
     numbers = _numbers(settings["alpha"], settings["num_steps"])
     return Record(
@@ -130,6 +131,19 @@ def study(*, meta_step: int, task: int, **settings: Any) -> Record:
         normal=normal / np.linalg.norm(normal),
         wanted=np.linalg.inv(shape @ shape),
     )
+
+
+def courses(**settings: Any) -> dict[str, Course]:
+    """`course` of each of `MODELS`, by name: two at a time, for the first call compiles for long.
+
+    **Arguments:**
+
+    - `settings`: all those of `course` but `model`.
+    """
+    in_float64(_tasks)(settings["seed"])
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda model: course(model=model, **settings), MODELS)
+        return dict(zip(MODELS, found, strict=True))
 
 
 @in_float64
@@ -213,17 +227,19 @@ def _plane(stretch: float, tilt: float) -> Float[np.ndarray, "2 2"]:
 
 @functools.lru_cache(maxsize=8)
 def _tasks(seed: int) -> tuple[Task, Task, Float[np.ndarray, "tasks 2"]]:
-    """For meta-training and for test, before the plane is stretched; the normals of the latter."""
+    """To meta-train on, and to look at, in a round plane; the normals of the latter."""
     # Drawn by NumPy: compiling JAX's generator would take longer than everything else here.
-    random, count = np.random.default_rng(seed), META_STEPS * TASKS + TEST_TASKS
-    normals = random.normal(size=(count, 2))
-    points = random.normal(size=(count, POINTS + QUERIES, 2))
+    random, count = np.random.default_rng(seed), len(STOPS) * EVERY * TASKS
+    normals: Any = random.normal(size=(count + SHOWN_TASKS, 2))
+    points: Any = random.normal(size=(len(normals), POINTS + QUERIES, 2))
     label = eqx.filter_jit(jax.vmap(LinearBoundaries(2).labels))
-    drawn = points, np.asarray(label(points, normals))
-    whole = Task(*(tuple(x[:, part] for x in drawn) for part in _PARTS))
-    parts = META_STEPS // EVERY, EVERY, TASKS
-    many = jax.tree.map(lambda x: x[:-TEST_TASKS].reshape(*parts, *x.shape[1:]), whole)
-    return many, jax.tree.map(lambda x: x[-TEST_TASKS:], whole), normals[-TEST_TASKS:]
+    labels: Any = np.asarray(label(points, normals))
+    part = lambda tasks, examples: (points[tasks, examples], labels[tasks, examples])
+    support, queries = slice(POINTS), slice(POINTS, None)
+    draw = lambda tasks: Task(part(tasks, support), part(tasks, queries))
+    batches = len(STOPS), EVERY, TASKS
+    many = jax.tree.map(lambda x: x.reshape(*batches, *x.shape[1:]), draw(slice(count)))
+    return many, draw(slice(count, None)), normals[count:]
 
 
 def _stretched(task: Task, shape: Any) -> Task:
@@ -281,10 +297,10 @@ def _course(
     name: str, depth: int, rank: int, alpha: float, num_steps: int, stretch: float, tilt: float,
     seed: int,
 ) -> Course:  # fmt: skip
-    many, test, _ = _tasks(seed)
+    many, _, _ = _tasks(seed)
     shape: Any = _plane(stretch, tilt)
     start = _start(name, depth, rank, seed)
-    run = _train(name, start, many, test, shape, *_numbers(alpha, num_steps))
+    run = _train(name, start, many, shape, *_numbers(alpha, num_steps))
     return Course(*jax.device_get(run))
 
 
@@ -303,40 +319,34 @@ def _network(recipe: LinNet, key: PRNGKeyArray) -> AbstractNetwork:
 
 @eqx.filter_jit
 def _train(
-    name: str, start: Learner, many: Task, test: Task, shape: Array, alpha: Array, num_steps: Array
+    name: str, start: Learner, many: Task, shape: Array, alpha: Array, num_steps: Array
 ) -> tuple[Learner, Float[Array, " stops"]]:
     criterion, adam = CrossEntropy(), optax.adam(META_RATE)
     arrays, fixed = eqx.partition(start, eqx.is_inexact_array)
     # Few numbers, so in one vector and in forward mode: there is less to compile.
     first, unravel = ravel_pytree(arrays)
 
-    def logits(flat, task):
-        meta = eqx.combine(unravel(flat), fixed)
-        run = _adapt(name, meta, task.support, alpha, num_steps)
-        return jnp.where(run.ok, run.params(task.query[0]), jnp.nan)
-
     def loss(flat, tasks):
-        one = lambda task: criterion.loss(logits(flat, task), task.query[1])
-        return jnp.mean(jax.vmap(one)(tasks))
+        def one(task):
+            run = _adapt(name, eqx.combine(unravel(flat), fixed), task.support, alpha, num_steps)
+            logits = jnp.where(run.ok, run.params(task.query[0]), jnp.nan)
+            right = criterion.score(logits, task.query[1])
+            return criterion.loss(logits, task.query[1]), jnp.where(run.ok, right, jnp.nan)
+
+        return jax.tree.map(jnp.mean, jax.vmap(one)(tasks))
 
     def step(carry, tasks):
         flat, state = carry
-        updates, state = adam.update(jax.jacfwd(loss)(flat, _stretched(tasks, shape)), state)
-        return (flat + updates, state), None
+        slope, accuracy = jax.jacfwd(loss, has_aux=True)(flat, _stretched(tasks, shape))
+        updates, state = adam.update(slope, state)
+        return (flat + updates, state), accuracy
 
     def stop(carry, batch):
-        return jax.lax.scan(step, carry, batch)[0], carry[0]
+        after, accuracy = jax.lax.scan(step, carry, batch)
+        return after, (carry[0], jnp.mean(accuracy))
 
-    (last, _), before = jax.lax.scan(stop, (first, adam.init(first)), many)
-    stops = jnp.concatenate([before, last[None]])
-
-    def score(flat, task):
-        found = logits(flat, task)
-        right = criterion.score(found, task.query[1])
-        return jnp.where(jnp.all(jnp.isfinite(found)), right, jnp.nan)
-
-    each = jax.vmap(jax.vmap(score, (None, 0)), (0, None))(stops, _stretched(test, shape))
-    return eqx.combine(jax.vmap(unravel)(stops), fixed), jnp.mean(each, axis=1)
+    stops, accuracy = jax.lax.scan(stop, (first, adam.init(first)), many)[1]
+    return eqx.combine(jax.vmap(unravel)(stops), fixed), accuracy
 
 
 # ---------------------------------------------------------------------- what one of them does

@@ -1,5 +1,7 @@
 """Linear models in a plane: that they adapt as the package's methods do, and what they learn."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +14,9 @@ from comlnviz.models import LinNet, cross_entropy
 from comlnviz.studies import meta_optimizers
 from comlnviz.studies.meta_optimizers import KLIN, LINNET, LR, STOPS
 
-FAMILY = dict(alpha=2.0, num_steps=2, stretch=4.0, tilt=40.0, depth=2, rank=1, seed=0)
+FAMILY: dict[str, Any] = dict(
+    alpha=2.0, num_steps=2, stretch=4.0, tilt=40.0, depth=2, rank=1, seed=0
+)
 study = lambda model, meta_step=STOPS[-1], task=3: meta_optimizers.study(
     model=model, meta_step=meta_step, task=task, **FAMILY
 )
