@@ -28,6 +28,11 @@ _ENTRIES = {
   journal = {arXiv preprint arXiv:1910.01727},
   year    = {2019}
 }""",
+    "metaopt": """@misc{metaopt2020,
+  title = {Decoupling Adaptation from Modeling with Meta-Optimizers for Meta Learning},
+  note  = {Anonymous submission to the International Conference on Learning Representations},
+  year  = {2020}
+}""",
     "neural-ode": """@inproceedings{chen2018neural,
   title     = {Neural Ordinary Differential Equations},
   author    = {Chen, Ricky T. Q. and Rubanova, Yulia and Bettencourt, Jesse and
@@ -45,7 +50,7 @@ _ENTRIES = {
 
 
 def citation(*keys: str) -> str:
-    """BibTeX entries by key: comln, amaml, anil, gimli, neural-ode, diffrax.
+    """BibTeX entries by key: comln, amaml, anil, gimli, metaopt, neural-ode, diffrax.
 
     **Raises** `ValueError` for an unknown key.
     """

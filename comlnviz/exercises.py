@@ -57,6 +57,11 @@ def _rate() -> float:
     return 1 / curvature
 
 
+def _numbers_in_KLin() -> float:
+    n, m = 300, 200
+    return n**2 + m**2
+
+
 def _tasks() -> float:
     return math.comb(100, 5)
 
@@ -101,6 +106,11 @@ _ANSWERS: dict[str, tuple[Callable[[], float], float, str]] = {
         _rate,
         1e-6,
         "a step of size α multiplies the distance to the bottom by 1 − αμ: make that zero",
+    ),
+    "numbers in a KLin": (
+        _numbers_in_KLin,
+        1e-6,
+        "L multiplies the gradient from the left, R from the right, and both are square",
     ),
     "tasks of a hundred characters": (
         _tasks,

@@ -7,6 +7,7 @@ from .flow_explorer import FlowExplorer
 from .inner_optimizer_lab import InnerOptimizerLab
 from .learn_t import LearnT
 from .memory_runtime import MemoryRuntime
+from .meta_optimizer_lab import MetaOptimizerLab
 from .sensitivity_explorer import SensitivityExplorer
 
 ALL = (
@@ -17,6 +18,7 @@ ALL = (
     AdjointTradeoff,
     MemoryRuntime,
     InnerOptimizerLab,
+    MetaOptimizerLab,
     FewShotLab,
 )
 
@@ -29,5 +31,6 @@ __all__ = [
     "InnerOptimizerLab",
     "LearnT",
     "MemoryRuntime",
+    "MetaOptimizerLab",
     "SensitivityExplorer",
 ]

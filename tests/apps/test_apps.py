@@ -18,6 +18,7 @@ from comlnviz.apps import (
     InnerOptimizerLab,
     LearnT,
     MemoryRuntime,
+    MetaOptimizerLab,
     SensitivityExplorer,
 )
 
@@ -33,7 +34,7 @@ def app(request):
 
 def leading(app: Any) -> str:
     """The control of time, or another that takes 10 and 55."""
-    return next(name for name in ("T", "t", "condition") if name in app.controls)
+    return next(name for name in ("T", "t", "condition", "alpha") if name in app.controls)
 
 
 def test_the_newest_of_many_quick_changes_is_shown_after_one_computation(app, monkeypatch):
@@ -89,6 +90,7 @@ def test_nothing_compiles_while_a_slider_moves(app):
         (AdjointTradeoff, dict(T=2.0, num_states=14, method="order 4"), "record.gradient"),
         (FewShotLab, dict(method="ANIL", shots=2, seed=5), "answers.probabilities"),
         (InnerOptimizerLab, dict(one_for="each step", seed=4), "record.paths"),
+        (MetaOptimizerLab, dict(model="LR w/ KLin", alpha=3.0, tilt=20.0), "record.accuracy"),
         (MemoryRuntime, dict(methods=("ANIL", "COMLN, Gram"), T=5.0), "record.bytes"),
     ],
 )

@@ -51,7 +51,8 @@ def test_any_state_a_reader_can_reach_has_a_picture_or_a_sentence(cls):
 
     # Few steps leave a surface or solver, most move a slider: as readers do, and compiling little.
     rare = (
-        "problem", "solver", "dtype", "shots", "seed", "data", "method", "optimizer", "one_for"
+        "problem", "solver", "dtype", "shots", "seed", "data", "method", "optimizer", "one_for",
+        "depth", "rank",
     )  # fmt: skip
     examples = often(15, 60) if cls in LANDSCAPES else often(4, 10)
 

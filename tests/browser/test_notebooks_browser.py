@@ -15,6 +15,7 @@ TIME = {  # elsewhere it is T
     "03_forward_sensitivity": "t",
     "04_learning_T": "T at first",
     "07_inner_loops": "meta-step",
+    "08_meta_optimizers": "meta-step",
 }
 # What JAX reports when XLA compiles. A first drag must not: it would freeze the picture.
 COUNT = """

@@ -33,6 +33,7 @@ def test_the_book_is_there():
         "05_adjoint_maml",
         "06_memory_and_runtime",
         "07_inner_loops",
+        "08_meta_optimizers",
         "09_few_shot_images",
     } <= {p.stem for p in NOTEBOOKS}
 
