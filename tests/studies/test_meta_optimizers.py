@@ -34,9 +34,10 @@ def examples(record):
 
 
 def test_meta_training_teaches_a_rule_what_a_linear_model_cannot_learn(learned):
-    assert learned.accuracy[-1] > learned.accuracy[0] + 0.1
+    at_last = lambda record: np.mean(record.accuracy[-8:])  # a point is 25 tasks
+    assert at_last(learned) > np.mean(learned.accuracy[:8]) + 0.05
     plain = study(LR)
-    assert plain.accuracy[-1] < learned.accuracy[-1] - 0.07
+    assert at_last(plain) < at_last(learned) - 0.07
     np.testing.assert_array_equal(plain.look.A, np.eye(2))
 
 
