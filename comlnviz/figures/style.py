@@ -8,7 +8,6 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import ArrayLike
 
 # Okabe and Ito's palette, told apart by colour-blind readers. Black and yellow vanish on a dark or
 # a white page, so the eighth method takes the ink of the theme.
@@ -98,8 +97,8 @@ def animate(*artists: Artist) -> None:
         artist.set_animated(True)
 
 
-def feed(line: Line2D, x: ArrayLike, y: ArrayLike) -> None:
-    """Give a line its data, unless it has them: what is unchanged need not be drawn anew."""
-    had = line.get_data(orig=True)
-    if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(had, (x, y), strict=True)):
-        line.set_data(x, y)
+def feed(line: Line2D, x: Any, y: Any) -> None:
+    """Give a line its numbers, unless it has them: what is unchanged need not be drawn anew."""
+    had, given = line.get_data(orig=True), (np.asarray(x, float), np.asarray(y, float))
+    if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(had, given, strict=True)):
+        line.set_data(*given)
