@@ -24,15 +24,15 @@ lab: install
 	$(BIN)/comlnviz lab notebooks
 
 # Most of the first part is compilation, which takes a third as long without optimization and without
-# the newer way to emit fused loops; the live figures compute. Notebooks run first without a browser:
-# what they compile is kept for the second time.
+# the newer way to emit fused loops; the live figures compute. Notebooks run first in a browser, then
+# without one: what they compile is kept in between.
 QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 test: install
 	XLA_FLAGS="$(XLA_FLAGS) $(QUICK)" $(BIN)/python -m pytest -n 2 --dist loadfile \
 		-m "not browser and not notebook" --ignore tests/apps
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/apps
 	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1 -m "browser or notebook" \
-		tests/notebooks tests/test_execute.py tests/browser
+		tests/browser tests/notebooks tests/test_execute.py
 
 # make thorough   the same, with the tests that search or repeat going on for longer
 thorough:

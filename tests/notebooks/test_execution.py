@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-LONGEST = 60.0 * 2  # seconds from cold; here two notebooks share the machine
+LONGEST = 60.0 * 2  # seconds; two notebooks share the machine, and what was compiled is kept
 MOST = 1.5e9  # bytes, of all processes together: Binder gives 2 GB
 
 
