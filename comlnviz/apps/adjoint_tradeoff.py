@@ -140,9 +140,7 @@ class AdjointTradeoff(AbstractApp):
     def code(self) -> str:
         """A runnable script that computes the numbers of the present picture."""
         self._updates.flush()
-        arguments = "".join(f"    {name}={value!r},\n" for name, value in self.settings().items())
         return (
-            "from comlnviz.studies import adjoint_tradeoff\n\n"
-            f"record = adjoint_tradeoff.study(\n{arguments})\n"
-            'print(f"relative error of the meta-gradient: {record.error:.3e}")\n'
+            self._call("adjoint_tradeoff", self.settings())
+            + 'print(f"relative error of the meta-gradient: {record.error:.3e}")\n'
         )

@@ -212,17 +212,12 @@ class BackwardInstability(AbstractLandscapeApp):
     def code(self) -> str:
         """A runnable script that computes the numbers of the present picture."""
         self._updates.flush()
-        arguments = "".join(f"    {name}={value!r},\n" for name, value in self.settings().items())
         script = (
-            "from comlnviz.studies import backward_instability\n\n"
-            f"record = backward_instability.study(\n{arguments})\n"
-            'print(f"distance on return {record.distance[0]:.3e}, "\n'
+            self._call("backward_instability", self.settings())
+            + 'print(f"distance on return {record.distance[0]:.3e}, "\n'
             '      f"way travelled {record.travelled:.3e}")\n'
         )
         if self._errors is not None:
-            arguments = "".join(f"    {n}={v!r},\n" for n, v in self._errors_of.items())
-            script += (
-                "\nfrom comlnviz.studies import meta_gradients\n\n"
-                f"errors = meta_gradients.study(\n{arguments})\nprint(errors)\n"
-            )
+            again = self._call("meta_gradients", self._errors_of, "errors")
+            script += f"\n{again}print(errors)\n"
         return script

@@ -144,6 +144,11 @@ class AbstractApp(ABC):
         return data, {"image/png": {"alt": self._describe()}}
 
     # ------------------------------------------------------------------ wiring
+    def _call(self, study: str, settings: dict[str, Any], record: str = "record") -> str:
+        """The lines of a script that call a study with these settings."""
+        arguments = "".join(f"    {name}={value!r},\n" for name, value in settings.items())
+        return f"from comlnviz.studies import {study}\n\n{record} = {study}.study(\n{arguments})\n"
+
     def _set(self, values: dict[str, Any]) -> None:
         # The problem first: choosing it moves other controls, which the values then override.
         for name, value in sorted(values.items(), key=lambda item: item[0] != "problem"):

@@ -197,10 +197,8 @@ class FlowExplorer(AbstractLandscapeApp):
     def code(self) -> str:
         """A runnable script that computes the numbers of the present picture."""
         self._updates.flush()
-        arguments = "".join(f"    {name}={value!r},\n" for name, value in self.settings().items())
         return (
-            "from comlnviz.studies import descent_and_flow\n\n"
-            f"record = descent_and_flow.study(\n{arguments})\n"
-            'print(f"loss {record.flow_loss[0]:.4f} to {record.flow_loss[-1]:.4f}; "\n'
+            self._call("descent_and_flow", self.settings())
+            + 'print(f"loss {record.flow_loss[0]:.4f} to {record.flow_loss[-1]:.4f}; "\n'
             '      f"error of the solver {record.error:.3e}, {record.evaluations} gradients")\n'
         )

@@ -114,11 +114,9 @@ class InnerOptimizerLab(AbstractApp):
     def code(self) -> str:
         """A runnable script that computes the numbers of the present picture."""
         self._updates.flush()
-        arguments = "".join(f"    {name}={value!r},\n" for name, value in self.settings().items())
         return (
-            "from comlnviz.studies import inner_optimizers\n\n"
-            f"record = inner_optimizers.study(\n{arguments})\n"
-            f"meta_step = {self.controls['meta_step'].value!r}\n"
+            self._call("inner_optimizers", self.settings())
+            + f"meta_step = {self.controls['meta_step'].value!r}\n"
             'print(f"query loss {record.losses[meta_step]:.4g}, fixed {record.losses[0]:.4g}")\n'
         )
 

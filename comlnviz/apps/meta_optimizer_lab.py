@@ -145,11 +145,9 @@ class MetaOptimizerLab(AbstractApp):
     def code(self) -> str:
         """A runnable script that computes the numbers of the present picture."""
         self._updates.flush()
-        arguments = "".join(f"    {name}={value!r},\n" for name, value in self.settings().items())
         return (
-            "from comlnviz.studies import meta_optimizers\n\n"
-            f"record = meta_optimizers.study(\n{arguments})\n"
-            'print(f"accuracy at the end: {record.accuracy[-1]:.1%}")\n'
+            self._call("meta_optimizers", self.settings())
+            + 'print(f"accuracy at the end: {record.accuracy[-1]:.1%}")\n'
             "print(record.look.A)\n"
         )
 

@@ -15,6 +15,8 @@ from .style import (
     feed,
     label_axes,
     new_figure,
+    new_readout,
+    settle,
 )
 from .style import theme as colours_of
 
@@ -47,24 +49,17 @@ class TradeoffFigure:
 
     def __init__(self) -> None:
         """Make everything once."""
-        self.figure = new_figure(9.8, 5.6)
-        engine = self.figure.get_layout_engine()
-        assert engine is not None
-        engine.set(rect=(0, 0.05, 1, 0.95))  # pyright: ignore[reportCallIssue]
+        self.figure = new_figure(9.8, 5.6, foot=0.05)
         grid = self.figure.add_gridspec(2, 2)
         self.state = self.figure.add_subplot(grid[0, 0])
         self.costate = self.figure.add_subplot(grid[1, 0])
         self.errors = self.figure.add_subplot(grid[:, 1])
         self._make_ways()
         self._make_errors()
-        self.readout = self.state.text(
-            0.012, 0.012, "", transform=self.figure.transFigure, fontsize=9, in_layout=False
-        )
-        animate(self.readout)
+        self.readout = new_readout(self.state)
         self.frame("closed form")
         self.set_theme(False)
-        self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")
+        settle(self.figure)
 
     def _make_ways(self) -> None:
         label_axes(self.state, " ", "", "")

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from ..measure import METHODS
 from ..studies.curves import TABLE_1, Curve, Record, formula
-from .style import METHOD_COLOURS, animate, apply_theme, feed, label_axes, new_figure
+from .style import METHOD_COLOURS, animate, apply_theme, feed, label_axes, new_figure, new_readout
 from .style import theme as colours_of
 
 # Methods of one colour differ by their markers.
@@ -49,10 +49,7 @@ class CurvesFigure:
             self._make_panel(what)
         self._make_table()
         self._make_marks()
-        self.readout = self.table.text(
-            0.012, 0.012, "", transform=self.figure.transFigure, fontsize=9
-        )
-        animate(self.readout)
+        self.readout = new_readout(self.table)
         self._ink.append(self.readout)
         self.set_theme(False)
         self.figure.draw_without_rendering()
@@ -139,13 +136,11 @@ class CurvesFigure:
                 size = sizes[0] if sizes else None
                 theory = [formula(method, record.problem, size)] if drawn else []
                 self._feed(what, method, "formula", theory)
-            feed(
-                self.lines[what, "", "here"], np.full(2, record.length), np.array(_PANELS[what][2])
-            )
+            feed(self.lines[what, "", "here"], [record.length] * 2, _PANELS[what][2])
             self._label(what, record)
         for bar, size, row in zip(self.bars, self.sizes, record.table, strict=True):
             y = TABLE_1.index(row.method)
-            feed(bar, np.array([1e2, max(row.bytes, 1e2)]), np.full(2, y))
+            feed(bar, [1e2, max(row.bytes, 1e2)], [y, y])
             size.set_text(in_bytes(row.bytes))
 
     def _feed(self, what: str, method: str, kind: str, curves: Iterable[Any]) -> None:
@@ -182,7 +177,7 @@ class CurvesFigure:
         memory.set_ydata([limit, limit])
         table.set_xdata([limit, limit])
         stops = [s.value for curve in curves if (s := curve.stops(limit)) is not None]
-        feed(self.stops, np.array(stops), np.full(len(stops), limit))
+        feed(self.stops, stops, [limit] * len(stops))
 
     def show_paper(self, said: Mapping[str, Any] | None) -> None:
         """What the paper's device could do at most; nothing for a problem that is not in it."""

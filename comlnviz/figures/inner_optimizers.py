@@ -18,6 +18,8 @@ from .style import (
     feed,
     label_axes,
     new_figure,
+    new_readout,
+    settle,
 )
 from .style import theme as colours_of
 
@@ -35,22 +37,15 @@ class InnerOptimizersFigure:
 
     def __init__(self) -> None:
         """Make everything once."""
-        self.figure = new_figure(9.8, 5.8)
-        engine = self.figure.get_layout_engine()
-        assert engine is not None
-        engine.set(rect=(0, 0.05, 1, 0.95))  # pyright: ignore[reportCallIssue]
+        self.figure = new_figure(9.8, 5.8, foot=0.05)
         grid = self.figure.add_gridspec(3, 2, width_ratios=(1.25, 1), height_ratios=(1.3, 1, 1))
         self.plane = self.figure.add_subplot(grid[:, 0])
         self.loss, self.rates, self.betas = (self.figure.add_subplot(grid[i, 1]) for i in range(3))
         self._make_plane()
         self._make_meta_training()
-        self.readout = self.plane.text(
-            0.012, 0.012, "", transform=self.figure.transFigure, fontsize=9, in_layout=False
-        )
-        animate(self.readout)
+        self.readout = new_readout(self.plane)
         self.set_theme(False)
-        self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")
+        settle(self.figure)
 
     def _make_plane(self) -> None:
         axes = self.plane

@@ -17,6 +17,8 @@ from .style import (
     feed,
     label_axes,
     new_figure,
+    new_readout,
+    settle,
     theme,
 )  # fmt: skip
 
@@ -32,23 +34,16 @@ class LabFigure:
 
     def __init__(self) -> None:
         """Make everything once."""
-        self.figure = new_figure(9.8, 5.2)
-        engine = self.figure.get_layout_engine()
-        assert engine is not None
-        engine.set(rect=(0, 0.06, 1, 0.94))  # pyright: ignore[reportCallIssue]
+        self.figure = new_figure(9.8, 5.2, foot=0.06)
         grid = self.figure.add_gridspec(2, 3, width_ratios=[1, 1, 1.05])
         self.support = self._mosaic(grid[:, 0], "support set: labelled")
         self.query = self._mosaic(grid[:, 1], "queries: bars are probabilities")
         self._make_course(grid[0, 2])
         self._make_confusion(grid[1, 2])
         self._make_bars()
-        self.readout = self.curves.text(
-            0.012, 0.015, "", transform=self.figure.transFigure, fontsize=9, in_layout=False
-        )
-        animate(self.readout)
+        self.readout = new_readout(self.curves, 0.015)
         self.set_theme(False)
-        self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")
+        settle(self.figure)
 
     # ------------------------------------------------------------------ artists, made once
     def _mosaic(self, place: Any, title: str) -> Any:

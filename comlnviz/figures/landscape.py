@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .contours import level_lines
-from .style import COLOURS, animate, feed, label_axes, new_figure
+from .style import COLOURS, animate, feed, label_axes, new_figure, settle
 
 _ROWS, _COLUMNS = (0.047, 0.012), (0.012, 0.165, 0.335, 0.49)  # of the readout, in the figure
 
@@ -16,10 +16,7 @@ class AbstractLandscapeFigure(ABC):
 
     def __init__(self, upper_height: float) -> None:
         """Make everything once; `upper_height` is the upper right panel's, the lower's being 1."""
-        self.figure = new_figure(9.8, 5.4)
-        engine = self.figure.get_layout_engine()
-        assert engine is not None
-        engine.set(rect=(0, 0.085, 1, 0.915))  # pyright: ignore[reportCallIssue]
+        self.figure = new_figure(9.8, 5.4, foot=0.085)
         grid = self.figure.add_gridspec(
             2, 2, width_ratios=[1.25, 1], height_ratios=[upper_height, 1]
         )
@@ -27,9 +24,7 @@ class AbstractLandscapeFigure(ABC):
         self._make_plane()
         self._make_panels(grid[0, 1], grid[1, 1])
         self.set_theme(False)
-        # The layout is settled once: axes that jump about while a slider moves cannot be read.
-        self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")
+        settle(self.figure)
 
     @abstractmethod
     def _make_paths(self) -> None:

@@ -16,6 +16,8 @@ from .style import (
     feed,
     label_axes,
     new_figure,
+    new_readout,
+    settle,
 )
 from .style import theme as colours_of
 
@@ -29,20 +31,13 @@ class LearnTFigure:
 
     def __init__(self) -> None:
         """Make everything once."""
-        self.figure = new_figure(9.8, 5.6)
-        engine = self.figure.get_layout_engine()
-        assert engine is not None
-        engine.set(rect=(0, 0.05, 1, 0.95))  # pyright: ignore[reportCallIssue]
+        self.figure = new_figure(9.8, 5.6, foot=0.05)
         (self.loss, self.learning), (self.accuracy, self.slope) = self.figure.subplots(2, 2)
         self._make_curves()
         self._make_learning()
-        self.readout = self.loss.text(
-            0.012, 0.012, "", transform=self.figure.transFigure, fontsize=9, in_layout=False
-        )
-        animate(self.readout)
+        self.readout = new_readout(self.loss)
         self.set_theme(False)
-        self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")
+        settle(self.figure)
 
     def _make_curves(self) -> None:
         label_axes(self.loss, "loss on the queries", "", "cross-entropy")

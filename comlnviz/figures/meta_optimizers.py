@@ -18,6 +18,8 @@ from .style import (
     feed,
     label_axes,
     new_figure,
+    new_readout,
+    settle,
 )
 from .style import theme as colours_of
 
@@ -35,10 +37,7 @@ class MetaOptimizersFigure:
 
     def __init__(self) -> None:
         """Make everything once."""
-        self.figure = new_figure(9.8, 6.4)
-        engine = self.figure.get_layout_engine()
-        assert engine is not None
-        engine.set(rect=(0, 0.07, 1, 0.93))  # pyright: ignore[reportCallIssue]
+        self.figure = new_figure(9.8, 6.4, foot=0.07)
         (self.courses, self.plane), (self.matrices, self.arrows) = self.figure.subplots(
             2, 2, width_ratios=(1.7, 1)
         )
@@ -46,13 +45,9 @@ class MetaOptimizersFigure:
         self._make_plane()
         self._make_arrows()
         self._make_matrices()
-        self.readout = self.courses.text(
-            0.012, 0.014, "", transform=self.figure.transFigure, fontsize=9, in_layout=False
-        )
-        animate(self.readout)
+        self.readout = new_readout(self.courses, 0.014)
         self.set_theme(False)
-        self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")
+        settle(self.figure)
 
     def _make_courses(self) -> None:
         axes = self.courses

@@ -8,7 +8,7 @@ from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
 from ..studies.sensitivity import SHOTS, SIZE, WAYS, Record
-from .style import COLOURS, animate, apply_theme, label_axes, new_figure, theme
+from .style import COLOURS, animate, apply_theme, label_axes, new_figure, new_readout, settle, theme
 
 _M, _N = WAYS * SHOTS, WAYS
 _ROWS = ("dW/dW₀ and dW/dφ, plainly", "1,000 steps, unrolled", "z", "B", "Gram route", "s")
@@ -24,10 +24,7 @@ class SensitivityFigure:
 
     def __init__(self) -> None:
         """Make everything once."""
-        self.figure = new_figure(9.8, 6.0)
-        engine = self.figure.get_layout_engine()
-        assert engine is not None
-        engine.set(rect=(0, 0.05, 1, 0.95))  # pyright: ignore[reportCallIssue]
+        self.figure = new_figure(9.8, 6.0, foot=0.05)
         self.largest: list[Text] = []
         upper, lower = cast(np.ndarray, self.figure.subfigures(2, 1, height_ratios=[1, 1]))
         places = upper.subplots(1, 3, width_ratios=[0.6, 1, 1.7])
@@ -45,13 +42,9 @@ class SensitivityFigure:
             "reference": self._heatmap(squares[1], "dW/dW₀ by autodiff", (entries, entries), SIZE),
         }
         self._make_bars(bars)
-        self.readout = bars.text(
-            0.012, 0.012, "", transform=self.figure.transFigure, fontsize=9, in_layout=False
-        )
-        animate(self.readout)
+        self.readout = new_readout(bars)
         self.set_theme(False)
-        self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")
+        settle(self.figure)
 
     def _heatmap(
         self, axes: Axes, title: str, shape: tuple[int, int], block: int, across: int | None = None

@@ -8,6 +8,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 # Okabe and Ito's palette, told apart by colour-blind readers. Black and yellow vanish on a dark or
 # a white page, so the eighth method takes the ink of the theme.
@@ -50,9 +51,26 @@ def theme(dark: bool) -> dict[str, str]:
     return _DARK if dark else _LIGHT
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An opaque figure, in inches, outside pyplot."""
-    return Figure(figsize=(width, height), dpi=100, layout="constrained")
+def new_figure(width: float, height: float, foot: float = 0.0) -> Figure:
+    """An opaque figure, in inches, outside pyplot; `foot` is the share left for a readout."""
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    engine: Any = figure.get_layout_engine()
+    engine.set(rect=(0, foot, 1, 1 - foot))
+    return figure
+
+
+def new_readout(axes: Axes, y: float = 0.012) -> Text:
+    """An empty text at the foot of the figure, `y` up; of an axes, as a figure's is not saved."""
+    transform = axes.get_figure().transFigure  # pyright: ignore[reportOptionalMemberAccess]
+    text = axes.text(0.012, y, "", transform=transform, fontsize=9, in_layout=False)
+    animate(text)
+    return text
+
+
+def settle(figure: Figure) -> None:
+    """Lay out once and for all: axes that jump about while a slider moves cannot be read."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
 
 
 def label_axes(axes: Axes, title: str, x: str, y: str) -> None:

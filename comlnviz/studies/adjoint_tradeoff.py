@@ -19,6 +19,7 @@ from ..models import MLP, AbstractNetwork, Classifier, Labelled, SquaredError
 from ..objective import Objective
 from ..papers.amaml_table_4 import exact, potential
 from ..tasks import CosMixture
+from .listed import one_of
 from .precision import in_float64
 
 PROBLEMS = ("closed form", "CosMixture")
@@ -105,12 +106,10 @@ def study(
 
     Source: A-MAML (Li et al. 2023), Section 3, Algorithm 2; Appendix A; Tables 4 and 5.
     """
-    listed = dict(problem=PROBLEMS, num_states=STATES, method=METHODS, dtype=tuple(TOLERANCE))
-    given = dict(problem=problem, num_states=num_states, method=method, dtype=dtype)
-    for name, value in given.items():
-        if value not in listed[name]:
-            choices = ", ".join(map(str, listed[name]))
-            raise ValueError(f"{name} must be one of {choices}; got {value!r}.")
+    one_of("problem", problem, PROBLEMS)
+    one_of("num_states", num_states, STATES)
+    one_of("method", method, METHODS)
+    one_of("dtype", dtype, TOLERANCE)
     if not T > 0:
         raise ValueError(f"T must be positive; got {T}.")
     reference = _reference(problem, T, seed)

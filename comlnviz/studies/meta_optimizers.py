@@ -25,6 +25,7 @@ from ..inner import (
 from ..models import AbstractNetwork, CrossEntropy, LinNet, cross_entropy
 from ..solution import Solution
 from ..tasks import LinearBoundaries, Task
+from .listed import one_of
 from .precision import in_float64
 
 LR, LINNET, SGD, KLIN, KFCS, CFCS = MODELS = (
@@ -114,7 +115,8 @@ def study(*, meta_step: int, task: int, **settings: Any) -> Record:
 
     **Raises** `ValueError` for settings that are not listed.
     """
-    _check(meta_step=(meta_step, STOPS), task=(task, tuple(range(SHOWN_TASKS))))
+    one_of("meta_step", meta_step, STOPS)
+    one_of("task", task, range(SHOWN_TASKS))
     learned = course(**settings)
     meta = jax.tree.map(lambda x: x[STOPS.index(meta_step)], learned.meta)
     shape = _plane(settings["stretch"], settings["tilt"])
@@ -180,11 +182,10 @@ def course(
     Source: Decoupling Adaptation from Modeling (2020), Sections 3.2, 4.1 and 4.2; here in the
     plane, with points that spread unequally, which is no experiment of the paper.
     """
-    steps = tuple(range(1, MOST_STEPS + 1))
-    _check(
-        model=(model, MODELS), num_steps=(num_steps, steps), depth=(depth, DEPTHS),
-        rank=(rank, RANKS),
-    )  # fmt: skip
+    one_of("model", model, MODELS)
+    one_of("num_steps", num_steps, range(1, MOST_STEPS + 1))
+    one_of("depth", depth, DEPTHS)
+    one_of("rank", rank, RANKS)
     if not (alpha > 0 and stretch >= 1):
         raise ValueError(
             f"alpha must be positive and stretch at least 1; got {alpha} and {stretch}."
@@ -193,13 +194,6 @@ def course(
     depth = depth if model in (LINNET, KFCS, CFCS) else 1
     rank = rank if model == CFCS else 1
     return _course(model, depth, rank, float(alpha), num_steps, float(stretch), float(tilt), seed)
-
-
-def _check(**given: tuple[Any, tuple]) -> None:
-    for name, (value, listed) in given.items():
-        if value not in listed:
-            choices = ", ".join(map(str, listed))
-            raise ValueError(f"{name} must be one of {choices}; got {value!r}.")
 
 
 def _numbers(alpha: float, num_steps: int) -> tuple[Any, Any]:
