@@ -43,7 +43,9 @@ def test_the_wheel_carries_types_license_and_book(wheel):
 
 def test_the_wheel_holds_nothing_else(wheel):
     tops = {name.split("/")[0] for name in wheel.namelist()}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"comlnviz"}
+    assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == {"comlnviz"}
+    (data,) = [name for name in wheel.namelist() if ".data/" in name]
+    assert data.endswith(".data/data/etc/jupyter/jupyter_server_config.d/comlnviz.json")
     assert not [name for name in wheel.namelist() if "checkpoints" in name or "__pycache__" in name]
 
 
