@@ -1,6 +1,7 @@
 """The command line: ``comlnviz lab | run | reproduce | bench | data | doctor``."""
 
 import argparse
+import dataclasses
 import importlib.util
 import os
 import signal
@@ -75,12 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure what a meta-gradient costs on this machine")
     bench.add_argument("what", choices=("curves",), help="memory and run time against the length")
     bench.add_argument("--backbone", default="features",
-                       help="features, conv-4 or resnet-12 (default: %(default)s)")  # fmt: skip
-    bench.add_argument("--ways", metavar="N", type=int, default=5,
-                       help="classes (default: %(default)s)")  # fmt: skip
-    bench.add_argument("--shots", metavar="N", type=int, default=1,
-                       help="examples a class (default: %(default)s)")  # fmt: skip
-    bench.add_argument("--d", metavar="N", type=int, default=1600, help="size of the features")
+                       help="features, conv-4, resnet-12 or cos-mixture")  # fmt: skip
+    bench.add_argument("--ways", metavar="N", type=int, help="classes (default: 5)")
+    bench.add_argument("--shots", metavar="N", type=int,
+                       help="examples a class (default: 1; 100 of cos-mixture)")  # fmt: skip
+    bench.add_argument("--d", metavar="N", type=int, help="size of the features (default: 1600)")
     bench.add_argument("--methods", metavar="NAME", nargs="+", help="some only, by name")
     bench.add_argument("--longest", metavar="STEPS", type=float, default=1e8,
                        help="powers of ten up to it (default: %(default)g)")  # fmt: skip
@@ -181,13 +181,15 @@ def _reproduce(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from .measure import METHODS, Problem
+    from .measure import COS_MIXTURE, METHODS, Problem
     from .measure.curves import LENGTHS, sweep
 
     # A GPU's memory is for the child processes that are measured, not for this one.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     try:
-        problem = Problem(options.backbone, options.ways, options.shots, d=options.d)
+        given = {name: getattr(options, name) for name in ("ways", "shots", "d")}
+        base = COS_MIXTURE if options.backbone == "cos-mixture" else Problem(options.backbone)
+        problem = dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
         path = sweep(
             options.out,
             problem,

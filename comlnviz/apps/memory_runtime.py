@@ -7,13 +7,15 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 from ..figures.curves import CurvesFigure, in_bytes, in_seconds
-from ..measure import METHODS, Measurement, Problem
+from ..measure import COS_MIXTURE, METHODS, Measurement, Problem
 from ..measure.apart import Apart
+from ..measure.methods import ALPHA
 from ..studies import curves
 from .base import AbstractApp
 from .controls import choice, log_slider, rows, several, steps
 
 OPENING = ("MAML", "ANIL", "iMAML", "COMLN, forward", "COMLN, Gram")
+PROBLEMS = ("a last layer", "CosMixture, a whole network")
 TIMEOUT = 120.0  # seconds for a measurement of the reader's own
 _GLANCE = 0.25  # seconds between two looks at it
 
@@ -24,9 +26,11 @@ class MemoryRuntime(AbstractApp):
 
     Points and solid lines are measured, each by the device that is named below; dashed lines are
     extrapolated; thin lines are the formulas of Table 1 with every constant one. Move the memory
-    limit to see where each method stops, and measure a point of your own.
+    limit to see where each method stops, drag a panel to read it elsewhere, and measure a point of
+    your own.
 
-    Source: COMLN (Deleu et al. 2022), Table 1 and Figures 3 and 4.
+    Source: COMLN (Deleu et al. 2022), Table 1 and Figures 3 and 4; A-MAML (Li et al. 2023), Figures
+    3 and 4.
     """
 
     cites = ("comln", "amaml", "anil")
@@ -44,6 +48,10 @@ class MemoryRuntime(AbstractApp):
             ),
             "limit": log_slider(
                 "memory, GB", -4, 4, 32.0, "Memory that a device has: 0.0001–10,000 GB", 0.005
+            ),
+            "problem": choice(
+                "adapts", PROBLEMS, PROBLEMS[0],
+                "A classifier's last layer, or A-MAML's network with 100 values of a function",
             ),
             "shots": steps(
                 "shots", (1, 2, 5, 10, 20), 5, "Examples a class: 1–20; measured for 1 and 5"
@@ -65,6 +73,8 @@ class MemoryRuntime(AbstractApp):
         return self._picture.figure
 
     def _arrange(self) -> list[Any]:
+        for panel in self._picture.axes.values():
+            self.canvas.make_draggable(panel, self._read, "T at which curves are read")
         self._progress = widgets.FloatProgress(
             value=0.0, max=TIMEOUT, description="", layout=widgets.Layout(width="200px")
         )
@@ -159,12 +169,25 @@ class MemoryRuntime(AbstractApp):
 
     def _problem(self) -> Problem:
         v = self._value
+        if v("problem") != PROBLEMS[0]:
+            return COS_MIXTURE
         return Problem("features", ways=v("ways"), shots=v("shots"), d=v("d"))
+
+    def _parameters(self) -> int | None:
+        return round(self._value("theta")) if self._problem().classifies else None
+
+    def _read(self, length: float, _: float) -> None:
+        """The pointer is at a number of gradient steps."""
+        slider = self.controls["T"]
+        slider.value = min(max(length * ALPHA, 10.0**slider.min), 10.0**slider.max)
 
     def _update(self) -> str:
         v, problem = self._value, self._problem()
+        classifies = problem.classifies
+        for name in ("shots", "ways", "d", "theta"):
+            self.controls[name].disabled = not classifies
         record = self._record = curves.study(
-            problem, v("methods"), curves.steps(v("T")), parameters=round(v("theta")),
+            problem, v("methods"), curves.steps(v("T")), parameters=self._parameters(),
             here=self._here,
         )  # fmt: skip
         self._picture.show(record, v("methods"))
@@ -172,12 +195,19 @@ class MemoryRuntime(AbstractApp):
         self._picture.show_paper(curves.paper(problem))
         devices = " and ".join(dict.fromkeys(curve.device for curve in record.curves))
         self._picture.write(
-            f"M = {problem.M}, N = {problem.ways}, d = {problem.d:,}; read at T = {v('T'):.3g}, "
+            (
+                f"M = {problem.M}, N = {problem.ways}, d = {problem.d:,}"
+                if classifies
+                else f"CosMixture, {problem.shots} values"
+            )
+            + f"; read at T = {v('T'):.3g}, "
             f"{record.length:,} steps; limit {in_bytes(1e9 * v('limit'))}.     "
             + (f"Measured: {devices}." if devices else "Not measured: formulas only.")
         )
         if record.curves or not v("methods"):
             return ""
+        if not classifies:
+            return "A function has no last layer to adapt alone: choose MAML, iMAML or A-MAML."
         return (
             f"Nothing is measured for N = {problem.ways}, {problem.shots} shots and d = "
             f"{problem.d:,}: thin lines are formulas. Choose N = 5, 1 or 5 shots and d = 1,600, "
@@ -203,9 +233,9 @@ class MemoryRuntime(AbstractApp):
         return (
             "from comlnviz.measure import Problem\n"
             "from comlnviz.studies import curves\n\n"
-            f"problem = Problem({p.backbone!r}, ways={p.ways}, shots={p.shots}, d={p.d})\n"
+            f"problem = {p!r}\n"
             f"record = curves.study(problem, {v('methods')!r}, {self._record.length}, "
-            f"parameters={round(v('theta'))})\n"
+            f"parameters={self._parameters()})\n"
             "for curve in record.curves:\n"
             "    print(curve.method, curve.device, curve.at('temporary_bytes', record.length), "
             f"curve.stops({1e9 * v('limit')!r}))\n"

@@ -14,11 +14,11 @@ from .style import theme as colours_of
 # Methods of one colour differ by their markers.
 _MARKERS = {
     "MAML, every √n": "s", "MAML, recursive": "D", "Reptile": "s", "iMAML": "^",
-    "naive forward sensitivity": "v", "COMLN, forward, Euler": "s",
+    "naive forward sensitivity": "v", "A-MAML, a state a step": "s", "COMLN, forward, Euler": "s",
 }  # fmt: skip
 _SHORT = {
     "naive forward sensitivity": "naive forward", "COMLN, forward, Euler": "COMLN, Euler",
-    "A-MAML by backsolve": "A-MAML, backsolve",
+    "A-MAML by backsolve": "A-MAML, backsolve", "A-MAML, a state a step": "A-MAML, n states",
 }  # fmt: skip
 _PANELS = {
     "temporary_bytes": ("temporary memory of one meta-gradient", "bytes", (3e3, 1e13)),
@@ -132,6 +132,7 @@ class CurvesFigure:
                 self._feed(what, method, "measured", [c.measured(what) for c in own])
                 self._feed(what, method, "beyond", [c.beyond(what) for c in own])
                 drawn = what == "temporary_bytes" and method in methods
+                drawn = drawn and METHODS[method].fits(record.problem)
                 sizes = [p.parameters for c in own for p in c.points if p.parameters]
                 size = sizes[0] if sizes else None
                 theory = [formula(method, record.problem, size)] if drawn else []
@@ -140,8 +141,9 @@ class CurvesFigure:
             self._label(what, record)
         for bar, size, row in zip(self.bars, self.sizes, record.table, strict=True):
             y = TABLE_1.index(row.method)
-            feed(bar, [1e2, max(row.bytes, 1e2)], [y, y])
-            size.set_text(in_bytes(row.bytes))
+            fits = np.isfinite(row.bytes)
+            feed(bar, [1e2, max(row.bytes, 1e2) if fits else np.nan], [y, y])
+            size.set_text(in_bytes(row.bytes) if fits else "no last layer")
 
     def _feed(self, what: str, method: str, kind: str, curves: Iterable[Any]) -> None:
         """One line for the curves of all devices, with gaps between."""
@@ -164,12 +166,14 @@ class CurvesFigure:
             sign = "" if value.measured else "≈ "
             found[curve.method] = float(share), f"{sign}{_WRITTEN[what](value.value)}"
         places = spread({method: share for method, (share, _) in found.items()}, _LINE)
+        box = self.axes[what].bbox
         for method in METHODS:
             label = self.labels[what, method]
             name = _SHORT.get(method, method)
             label.set_text(f"{name}  {found[method][1]}" if method in found else "")
             if method in found:
-                label.set_y(places[method])
+                # On whole pixels, letters drawn before can be used again.
+                label.set_y((round(box.y0 + places[method] * box.height) - box.y0) / box.height)
 
     def show_limit(self, limit: float, curves: Sequence[Curve]) -> None:
         """The line at `limit` bytes, and a cross where each curve passes it."""

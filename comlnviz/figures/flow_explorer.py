@@ -69,6 +69,7 @@ class FlowFigure(AbstractLandscapeFigure):
         (self.present,) = axes.plot([], [], marker="s", ms=7, mfc="none", mew=1.5, ls="")
         self.present.set_color(COLOURS["solver"])
         self.kept_labels: list[Text] = []
+        self._points: list[tuple[float, float, str]] = []
         animate(self.kept, self.present)
 
     def _make_pictures(self) -> None:
@@ -154,6 +155,9 @@ class FlowFigure(AbstractLandscapeFigure):
 
     def show_kept(self, points: list[tuple[float, float, str]]) -> None:
         """The reader's own work-and-error points: (evaluations, error, solver)."""
+        if points == self._points:
+            return  # new texts would cost a background at every move
+        self._points = list(points)
         for text in self.kept_labels:
             text.remove()
         feed(self.kept, [p[0] for p in points], [p[1] for p in points])

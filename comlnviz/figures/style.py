@@ -34,6 +34,7 @@ METHOD_COLOURS: dict[str, str | None] = {
     "Reptile": None,
     "iMAML": None,
     "A-MAML": SKY,
+    "A-MAML, a state a step": SKY,
     "A-MAML by backsolve": VERMILLION,
     "ANIL": GREEN,
     "naive forward sensitivity": None,

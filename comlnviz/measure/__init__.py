@@ -2,6 +2,6 @@
 
 from .measurement import Measurement, measure
 from .methods import METHODS, Method
-from .problem import Problem
+from .problem import COS_MIXTURE, Problem
 
-__all__ = ["METHODS", "Measurement", "Method", "Problem", "measure"]
+__all__ = ["COS_MIXTURE", "METHODS", "Measurement", "Method", "Problem", "measure"]

@@ -8,7 +8,7 @@ import tempfile
 import time
 from typing import Any
 
-from .measurement import Measurement, measure
+from .measurement import Measurement, check, measure
 from .problem import Problem
 
 
@@ -18,6 +18,8 @@ class Apart:
     Ask `poll` now and then, `wait` for the end, or `cancel`. A child that the system kills for
     want of memory, or that the device refuses memory, is "out of memory"; one that does not finish
     within `timeout` seconds, its start and compilation included, is "out of time".
+
+    **Raises** `ValueError` for an unknown method and for one that does not fit the problem.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Apart:
         timeout: float = 60.0,
         device: str | None = None,
     ) -> None:
+        check(method, length, problem)
         self._order: dict[str, Any] = dict(
             method=method, length=length, problem=dataclasses.asdict(problem), repeats=repeats,
             memory_limit=memory_limit, device=device,

@@ -36,7 +36,8 @@ def sweep(
     """Measure each method at growing lengths, until one is too much; the file with the points.
 
     What the file has is not measured again, so that an interrupted sweep goes on; with `again` it
-    is, and each new point takes the place of the old.
+    is, and each new point takes the place of the old. Methods that do not fit the problem are left
+    out.
 
     **Raises** `ValueError` for an unknown method, for no or senseless lengths, and for a device
     that is not there.
@@ -52,6 +53,8 @@ def sweep(
     path = out / f"{device_name(found_device)}.json"
     points = {_key(point): point for point in load(path)} if path.is_file() else {}
     for method in methods:
+        if not METHODS[method].fits(problem):
+            continue
         for length in lengths:
             key = (method, length, *dataclasses.astuple(problem))
             if again or key not in points:

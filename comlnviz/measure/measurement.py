@@ -86,14 +86,12 @@ def measure(
     - `device`: "cpu" or "gpu"; `None` for the one that JAX uses by default.
     - `say`: told each stage as it begins, and what is known by then.
 
-    **Raises** `ValueError` for an unknown method or device and for numbers out of range.
+    **Raises** `ValueError` for an unknown method or device, for numbers out of range, and for a
+    method that adapts a classifier's last layer where there is none.
     """
-    if method not in METHODS:
-        raise ValueError(f"There is no method {method!r}: choose from {'; '.join(METHODS)}.")
-    if length < 1 or repeats < 0:
-        raise ValueError(
-            f"length must be at least 1 and repeats at least 0; got {length} and {repeats}."
-        )
+    check(method, length, problem)
+    if repeats < 0:
+        raise ValueError(f"repeats must be at least 0; got {repeats}.")
     with jax.default_device(find_device(device)):
         with jax.enable_x64(problem.dtype == "float64"):
             found, gradient, meta, task = _measure(
@@ -108,6 +106,18 @@ def measure(
         error = relative_error(gradient, meta, task, reference(problem, length))
         why = "" if error is not None else "The reference did not converge either."
         return dataclasses.replace(found, error=error, error_why=why)
+
+
+def check(method: str, length: int, problem: Problem) -> None:
+    """**Raises** `ValueError` for what cannot be measured, as `measure` does."""
+    if method not in METHODS:
+        raise ValueError(f"There is no method {method!r}: choose from {'; '.join(METHODS)}.")
+    if length < 1:
+        raise ValueError(f"length must be at least 1; got {length}.")
+    if not METHODS[method].fits(problem):
+        raise ValueError(
+            f"{method} adapts a classifier's last layer, which {problem.backbone} has not."
+        )
 
 
 def _measure(

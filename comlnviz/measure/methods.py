@@ -14,7 +14,6 @@ from ..adjoints import (
     Unrolled,
 )
 from ..algorithms import AMAML, ANIL, COMLN, FOMAML, IMAML, MAML, AbstractAlgorithm, Reptile
-from ..models import Classifier
 from .naive import NaiveForward
 from .problem import Problem
 from .reference import ProximalDescent
@@ -33,6 +32,7 @@ class Method:
     - `make`: (problem, number n of gradient steps) → algorithm; flows last T = 0.01·n.
     - `exact`: whether the meta-gradient is that of the adaptation as computed.
     - `steps`: whether the work is n gradient steps; otherwise a solver chooses its own.
+    - `whole`: whether the whole network adapts; otherwise it is a classifier's last layer.
     - `formula`, `numbers`: what is kept for the meta-gradient by COMLN's Table 1, in words and as
       (problem, n, parameters of the network) → numbers. Of ANIL's N·d a step JAX keeps M·N: the
       Hessian of a linear head depends on W through its logits.
@@ -46,10 +46,11 @@ class Method:
     formula: str
     numbers: Callable[[Problem, int, int], float]
     reference: Callable[[Problem, int], AbstractAlgorithm] | str
+    whole: bool = True
 
-
-def _network(p: Problem) -> Classifier:
-    return Classifier(p.encoder(), p.ways)
+    def fits(self, problem: Problem) -> bool:
+        """Whether there is something in the problem that the method adapts."""
+        return self.whole or problem.classifies
 
 
 def _flow(p: Problem, n: int, adjoint, **settings) -> COMLN:
@@ -60,7 +61,7 @@ def _network_flow(
     p: Problem, n: int, adjoint: AbstractFlowAdjoint, tolerance: float = 1e-4, max_steps: int = 4096
 ) -> AMAML:
     return AMAML(
-        _network(p), ALPHA * n, rtol=tolerance, atol=tolerance, adjoint=adjoint, max_steps=max_steps
+        p.network(), ALPHA * n, rtol=tolerance, atol=tolerance, adjoint=adjoint, max_steps=max_steps
     )
 
 
@@ -69,7 +70,7 @@ def _head(p: Problem) -> int:
 
 
 def _exact_network(p: Problem, n: int) -> MAML:
-    return MAML(_network(p), ALPHA, n, Checkpointed())
+    return MAML(p.network(), ALPHA, n, Checkpointed())
 
 
 def _exact_network_flow(p: Problem, n: int) -> AMAML:
@@ -77,7 +78,7 @@ def _exact_network_flow(p: Problem, n: int) -> AMAML:
 
 
 def _exact_proximal(p: Problem, n: int) -> ProximalDescent:
-    return ProximalDescent(_network(p), PROXIMAL, ALPHA, n)
+    return ProximalDescent(p.network(), PROXIMAL, ALPHA, n)
 
 
 def _exact_head(p: Problem, n: int) -> COMLN:
@@ -93,38 +94,43 @@ def _exact_head_flow(p: Problem, n: int) -> COMLN:
 
 METHODS: dict[str, Method] = {
     "MAML": Method(
-        lambda p, n: MAML(_network(p), ALPHA, n, Unrolled()),
+        lambda p, n: MAML(p.network(), ALPHA, n, Unrolled()),
         True, True, "|θ|·n", lambda p, n, size: size * n,
         _exact_network,
     ),
     "MAML, every √n": Method(
-        lambda p, n: MAML(_network(p), ALPHA, n, Checkpointed(math.isqrt(n - 1) + 1)),
+        lambda p, n: MAML(p.network(), ALPHA, n, Checkpointed(math.isqrt(n - 1) + 1)),
         True, True, "|θ|·√n", lambda p, n, size: size * math.sqrt(n),
         _exact_network,
     ),
     "MAML, recursive": Method(
-        lambda p, n: MAML(_network(p), ALPHA, n, Checkpointed(n.bit_length())),
+        lambda p, n: MAML(p.network(), ALPHA, n, Checkpointed(n.bit_length())),
         True, True, "|θ|·log n", lambda p, n, size: size * max(1.0, math.log2(n)),
         _exact_network,
     ),
     "FOMAML": Method(
-        lambda p, n: FOMAML(_network(p), ALPHA, n),
+        lambda p, n: FOMAML(p.network(), ALPHA, n),
         False, True, "|θ|", lambda p, n, size: size,
         _exact_network,
     ),
     "Reptile": Method(
-        lambda p, n: Reptile(_network(p), ALPHA, n),
+        lambda p, n: Reptile(p.network(), ALPHA, n),
         False, True, "|θ|", lambda p, n, size: size,
         "Reptile takes no gradient of the query loss.",
     ),
     "iMAML": Method(
-        lambda p, n: IMAML(_network(p), PROXIMAL, ALPHA, n, STATES),
+        lambda p, n: IMAML(p.network(), PROXIMAL, ALPHA, n, STATES),
         False, True, "|θ|", lambda p, n, size: size,
         _exact_proximal,
     ),
     "A-MAML": Method(
         lambda p, n: _network_flow(p, n, StoredStates(STATES)),
         False, False, "|θ|·states", lambda p, n, size: size * STATES,
+        _exact_network_flow,
+    ),
+    "A-MAML, a state a step": Method(
+        lambda p, n: _network_flow(p, n, StoredStates(n + 1)),
+        False, False, "|θ|·n", lambda p, n, size: size * n,
         _exact_network_flow,
     ),
     "A-MAML by backsolve": Method(
@@ -135,17 +141,17 @@ METHODS: dict[str, Method] = {
     "ANIL": Method(
         lambda p, n: ANIL(p.encoder(), p.ways, ALPHA, n, Unrolled()),
         True, True, "N·d·n", lambda p, n, size: _head(p) * n,
-        _exact_head,
+        _exact_head, whole=False,
     ),
     "naive forward sensitivity": Method(
         lambda p, n: NaiveForward(p.encoder(), p.ways, ALPHA * n),
         True, False, "N²d² + M·N·d²", lambda p, n, size: _head(p) * (_head(p) + p.M * p.size),
-        _exact_head_flow,
+        _exact_head_flow, whole=False,
     ),
     "COMLN, forward": Method(
         lambda p, n: _flow(p, n, ForwardSensitivity()),
         True, False, "M²N² + M³N", lambda p, n, size: (p.M * p.ways) ** 2 + p.M**3 * p.ways,
-        _exact_head_flow,
+        _exact_head_flow, whole=False,
     ),
     "COMLN, forward, Euler": Method(
         lambda p, n: _flow(
@@ -153,11 +159,11 @@ METHODS: dict[str, Method] = {
             max_steps=n + 1,
         ),
         True, True, "M²N² + M³N", lambda p, n, size: (p.M * p.ways) ** 2 + p.M**3 * p.ways,
-        _exact_head,
+        _exact_head, whole=False,
     ),
     "COMLN, Gram": Method(
         lambda p, n: _flow(p, n, GramAdjoint()),
         True, False, "M·N·checkpoints", lambda p, n, size: p.M * p.ways * 91,
-        _exact_head_flow,
+        _exact_head_flow, whole=False,
     ),
 }  # fmt: skip

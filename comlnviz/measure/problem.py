@@ -7,11 +7,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..models import AbstractEncoder, Conv4, Identity, ResNet12
-from ..tasks import Task
+from ..models import (
+    MLP,
+    AbstractEncoder,
+    Classifier,
+    Conv4,
+    CrossEntropy,
+    Identity,
+    ResNet12,
+    SquaredError,
+)
+from ..tasks import CosMixture, Task
 from .device import find_device
 
-BACKBONES = ("features", "conv-4", "resnet-12")
+BACKBONES = ("features", "conv-4", "resnet-12", "cos-mixture")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +30,10 @@ class Problem:
     **Fields:**
 
     - `backbone`: "features" (nothing to embed: d numbers an example, as from a frozen network),
-      "conv-4" or "resnet-12" (84×84 colour images; d is 1,600 and 16,000).
-    - `ways`, `shots`, `queries`: N classes; examples a class to adapt to, and to be judged by.
+      "conv-4" or "resnet-12" (84×84 colour images; d is 1,600 and 16,000); or "cos-mixture", a
+      function of two variables to learn by a small network, all of which adapts.
+    - `ways`, `shots`, `queries`: N classes; examples a class to adapt to, and to be judged by. A
+      function is one class.
     - `d`: size of the features.
     - `dtype`: "float32" or "float64".
 
@@ -46,6 +57,13 @@ class Problem:
         for name, count in counts.items():
             if count < 1:
                 raise ValueError(f"{name} must be at least 1; got {count}.")
+        if not self.classifies and self.ways != 1:
+            raise ValueError(f"A function is one class: ways must be 1; got {self.ways}.")
+
+    @property
+    def classifies(self) -> bool:
+        """Whether labels are classes, which a last layer alone can be adapted to."""
+        return self.backbone != "cos-mixture"
 
     @property
     def M(self) -> int:
@@ -64,13 +82,23 @@ class Problem:
             return Identity(self.d)
         if self.backbone == "conv-4":
             return Conv4((84, 84, 3), 64, patches=on_cpu)
+        if self.backbone == "cos-mixture":
+            return MLP(2, (32, 32), jnp.tanh)
         return ResNet12((84, 84, 3))
+
+    def network(self) -> Classifier:
+        """The recipe of the backbone with its head."""
+        criterion = CrossEntropy() if self.classifies else SquaredError()
+        return Classifier(self.encoder(), self.ways, criterion)
 
     def task(self) -> Task:
         """Each class is a point, each example that point and noise; of length about 1 a number."""
+        dtype: Any = jnp.dtype(self.dtype)
+        if not self.classifies:
+            task = CosMixture(self.shots, self.queries).sample(jax.random.key(0))
+            return jax.tree.map(lambda x: x.astype(dtype), task)
         shape = (self.d,) if self.backbone == "features" else (84, 84, 3)
         point_key, *keys = jax.random.split(jax.random.key(0), 3)
-        dtype: Any = jnp.dtype(self.dtype)
         points = jax.random.normal(point_key, (self.ways, *shape), dtype)
 
         def examples(key, each):
@@ -81,3 +109,7 @@ class Problem:
             return ((jnp.repeat(points, each, axis=0) + 2 * noise) * scale).astype(dtype), labels
 
         return Task(examples(keys[0], self.shots), examples(keys[1], self.queries))
+
+
+# As A-MAML's Figures 3 and 4 have it: 100shot-100val.
+COS_MIXTURE = Problem("cos-mixture", ways=1, shots=100, queries=100)

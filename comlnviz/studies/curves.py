@@ -5,11 +5,13 @@ import functools
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from ..measure import METHODS, Measurement, Problem
-from ..measure.curves import LENGTHS, extrapolate, load, slope
+from ..measure.curves import LENGTHS, extrapolate, load
 from ..measure.methods import ALPHA
 from ..papers.published import published
 from ..papers.results import results_folder
@@ -130,7 +132,7 @@ def study(
 
     - `problem`, `methods`: what to show; a method without a measurement has no curve.
     - `length`: gradient steps at which Table 1 is taken; T is 0.01 times as long.
-    - `parameters`: |θ| of the whole network in Table 1; the head's and a bias' when not given.
+    - `parameters`: |θ| of the whole network in Table 1; those of the problem's when not given.
     - `here`: measurements of the reader's own, shown as the device "here".
 
     **Raises** `ValueError` for an unknown method.
@@ -149,7 +151,7 @@ def study(
 
 
 def table_1(problem: Problem, length: int, parameters: int | None = None) -> tuple[Row, ...]:
-    """COMLN's Table 1 in bytes, for chosen M, N, d, T and |θ|.
+    """COMLN's Table 1 in bytes, for chosen M, N, d, T and |θ|; NaN for what does not fit.
 
     Source: COMLN (Deleu et al. 2022), Table 1; the row of the Gram adjoint is not in it.
     """
@@ -158,7 +160,9 @@ def table_1(problem: Problem, length: int, parameters: int | None = None) -> tup
             name,
             METHODS[name].exact,
             METHODS[name].formula,
-            _bytes(name, problem, length, parameters),
+            _bytes(name, problem, length, parameters)
+            if METHODS[name].fits(problem)
+            else float("nan"),
         )
         for name in TABLE_1
     )
@@ -178,8 +182,14 @@ def steps(T: float) -> int:
 
 
 def _bytes(method: str, problem: Problem, length: int, parameters: int | None) -> float:
-    size = problem.ways * (problem.size + 1) if parameters is None else parameters
+    size = _parameters(problem) if parameters is None else parameters
     return float(METHODS[method].numbers(problem, length, size)) * np.dtype(problem.dtype).itemsize
+
+
+@functools.cache
+def _parameters(problem: Problem) -> int:
+    network = eqx.filter_eval_shape(problem.network().init, jax.random.key(0))
+    return sum(leaf.size for leaf in jax.tree.leaves(network))
 
 
 def paper(problem: Problem) -> dict[str, Any] | None:
@@ -189,50 +199,3 @@ def paper(problem: Problem) -> dict[str, Any] | None:
         if said is not None and said["d"] == problem.size and said["ways"] == problem.ways:
             return said
     return None
-
-
-def statements(device: str | None = None) -> list[dict[str, Any]]:
-    """What COMLN says of its Figure 3, and what the stored measurements say to that.
-
-    Each has the `claim`, whether it `holds` (`None` where too little is measured) and `why`. Growth
-    is the power of n from 1,000 steps on; "alike" is within a factor of two at every length.
-
-    **Arguments:**
-
-    - `device`: whose measurements; the first there is when not given.
-    """
-    said = published("comln-figure-3")
-    assert said is not None
-    problem = Problem("features", said["ways"], said["shots"], d=said["d"])
-    device = next(iter(stored())) if device is None else device
-    known = {c.method: c for c in study(problem, METHODS, 1).curves if c.device == device}
-    return [{"claim": claim["claim"], **_judge(claim, known)} for claim in said["statements"]]
-
-
-def _judge(claim: dict[str, Any], known: dict[str, Curve]) -> dict[str, Any]:
-    methods = next(value for key, value in claim.items() if key != "claim")
-    if any(method not in known for method in methods):
-        return {"holds": None, "why": "It is not measured."}
-    if "alike" in claim or "faster" in claim:
-        times = [dict(zip(*known[m].measured("seconds"), strict=True)) for m in methods]
-        shared = sorted(set(times[0]) & set(times[1]))
-        if len(shared) < 2:
-            return {"holds": None, "why": "Too few lengths are measured for both."}
-        ratios = [times[0][n] / times[1][n] for n in shared]
-        why = f"{methods[0]} takes {min(ratios):.2g} to {max(ratios):.2g} times as long as "
-        why += f"{methods[1]}, {ratios[-1]:.2g} times at {shared[-1]:,.0f} steps."
-        holds = all(0.5 < r < 2 for r in ratios) if "alike" in claim else ratios[-1] < 1
-        return {"holds": holds, "why": why}
-    powers = {}
-    for method in methods:
-        lengths, values = known[method].measured("temporary_bytes")
-        long = lengths >= 1000
-        if long.sum() < 2:
-            return {"holds": None, "why": f"{method} is measured at too few lengths."}
-        powers[method] = slope(lengths[long], values[long])
-    why = "; ".join(f"{method} grows as n^{power:.2f}" for method, power in powers.items()) + "."
-    growing = "growing" in claim
-    return {
-        "holds": all((p > 0.5) if growing else (abs(p) < 0.05) for p in powers.values()),
-        "why": why,
-    }

@@ -59,6 +59,19 @@ def test_the_newest_of_many_quick_changes_is_shown_after_one_computation(app, mo
         assert times[-1] == pytest.approx(10.0)
 
 
+def test_a_move_draws_no_background(app):
+    app.reset()
+    if isinstance(app, FlowExplorer):
+        app.keep()
+    app.controls[leading(app)].value = 10.0
+    assert app.figure
+    background = app.canvas._background
+    for value in (12.0, 15.0, 20.0):
+        app.controls[leading(app)].value = value
+        assert app.figure
+    assert app.canvas._background is background
+
+
 def test_nothing_compiles_while_a_slider_moves(app):
     app.reset()
     assert app.figure

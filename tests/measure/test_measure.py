@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from comlnviz.cli import main
-from comlnviz.measure import METHODS, Measurement, Problem, curves, measure
+from comlnviz.measure import COS_MIXTURE, METHODS, Measurement, Problem, curves, measure
 from comlnviz.measure.apart import Apart, measure_apart
 from comlnviz.measure.curves import extrapolate, load, slope, sweep
 from comlnviz.measure.device import find_device
@@ -40,6 +40,20 @@ def test_every_method_is_weighed_timed_and_finite(method):
         assert found.error < approximate.get(method, 1e-4)
         assert (found.error > 1e-3) == (method in approximate)
     json.dumps(dataclasses.asdict(found))
+
+
+@pytest.mark.parametrize("method", ["MAML", "A-MAML, a state a step"])
+def test_a_whole_network_learns_a_function(method):
+    found = measure(method, 12, dataclasses.replace(COS_MIXTURE, shots=8, queries=8), repeats=1)
+    assert found.status == "ok" and found.error < 1e-3
+    assert found.parameters == 3 * 32 + 33 * 32 + 33 + method.startswith("A-MAML")  # and T
+
+
+def test_a_function_has_no_last_layer_to_adapt_alone():
+    with pytest.raises(ValueError, match="ANIL adapts a classifier's last layer, which cos-mix"):
+        measure("ANIL", 1, COS_MIXTURE)
+    with pytest.raises(ValueError, match="ways must be 1; got 5"):
+        Problem("cos-mixture")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +180,7 @@ def test_ctrl_c_keeps_what_is_measured(tmp_path, monkeypatch, capsys):
 def test_what_there_is_not_is_a_sentence():
     with pytest.raises(ValueError, match="no method 'MAMMAL': choose from MAML"):
         measure("MAMMAL", 1, SMALL)
-    with pytest.raises(ValueError, match="got 0 and 5"):
+    with pytest.raises(ValueError, match="length must be at least 1; got 0"):
         measure("MAML", 0, SMALL)
     with pytest.raises(ValueError, match="choose from features, conv-4, resnet-12"):
         Problem(backbone="vgg")

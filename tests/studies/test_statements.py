@@ -1,0 +1,75 @@
+"""What the papers say of their curves: each kind of statement can hold and can fail."""
+
+import dataclasses
+
+import pytest
+
+from comlnviz.measure import COS_MIXTURE, Measurement, Problem
+from comlnviz.studies import curves, statements
+
+SHORT = "amaml-figure-3"
+LONG = Problem("features", 5, 5, d=1600)
+
+
+def stored(monkeypatch, problem, **grown):
+    """Let the stored curves be these: method → (n → bytes, n → seconds)."""
+    points = tuple(
+        Measurement(
+            method, n, dataclasses.asdict(problem), temporary_bytes=size(n), seconds=seconds(n)
+        )
+        for method, (size, seconds) in grown.items()
+        for n in (1, 10, 100, 1000)
+    )
+    monkeypatch.setattr(curves, "stored", lambda: {"a device": points})
+    monkeypatch.setattr(statements, "stored", curves.stored)
+
+
+def verdicts(figure):
+    return {said["claim"]: said["holds"] for said in statements.judged(figure)}
+
+
+def test_comln_s_figure_3_as_the_paper_has_it_and_the_other_way_round(monkeypatch):
+    linear, flat, slow = lambda n: 100 * n, lambda n: 100, lambda n: n / 1000
+    right = {
+        "MAML": (linear, slow),
+        "ANIL": (linear, slow),
+        "iMAML": (flat, slow),
+        "COMLN, forward": (flat, lambda n: 1e-4),
+        "COMLN, forward, Euler": (flat, slow),
+    }
+    stored(monkeypatch, LONG, **right)
+    assert set(verdicts("comln-figure-3").values()) == {True}
+    wrong = {
+        "MAML": (flat, slow),
+        "ANIL": (flat, slow),
+        "iMAML": (linear, slow),
+        "COMLN, forward": (linear, lambda n: 2 * slow(n)),
+        "COMLN, forward, Euler": (linear, lambda n: 3 * slow(n)),
+    }
+    stored(monkeypatch, LONG, **wrong)
+    assert set(verdicts("comln-figure-3").values()) == {False}
+
+
+@pytest.mark.parametrize("exponential", [True, False])
+def test_exponential_growth_is_told_from_linear(monkeypatch, exponential):
+    size = (lambda n: int(1000 * 2 ** (n / 50))) if exponential else (lambda n: 1000 * n)
+    stored(monkeypatch, COS_MIXTURE, MAML=(size, lambda n: 1.0))
+    claim = "the memory of MAML grows exponentially with the number of steps"
+    assert verdicts(SHORT)[claim] is exponential
+
+
+def test_the_most_must_be_so_at_every_length(monkeypatch):
+    others = ("A-MAML, a state a step", "iMAML", "FOMAML", "Reptile")
+    flat = (lambda n: 50, lambda n: 1.0)
+    claim = "MAML takes the most memory"
+    for first, holds in ((lambda n: 100 * n, True), (lambda n: 20 * n, False)):
+        stored(monkeypatch, COS_MIXTURE, MAML=(first, lambda n: 1.0), **dict.fromkeys(others, flat))
+        assert verdicts(SHORT)[claim] is holds
+
+
+def test_what_is_not_measured_is_not_judged(monkeypatch):
+    stored(monkeypatch, COS_MIXTURE)
+    assert set(verdicts(SHORT).values()) == {None}
+    assert all(said["why"] == "Too little is measured." for said in statements.judged(SHORT))
+    with pytest.raises(ValueError, match="No statements of 'comln-figure-9'"):
+        statements.judged("comln-figure-9")
