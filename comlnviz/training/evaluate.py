@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ..algorithms import AbstractAlgorithm
 from ..tasks import AbstractTasks
+from .devices import TASKS, Devices, dealt, everywhere, mesh_over, together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,7 @@ def evaluate(
     num_tasks: int = 1000,
     key: PRNGKeyArray | None = None,
     batch_size: int | None = None,
+    devices: Devices = None,
 ) -> Score:
     """Adapt to each of many tasks and score the queries.
 
@@ -49,15 +51,20 @@ def evaluate(
     - `key`: chooses the tasks. Without it they are the same for every method, always.
     - `batch_size`: tasks computed at once; changes time and memory only. Unless given, 1 on a CPU,
       whose cache holds one task's images but not several's, and 8 elsewhere.
+    - `devices`: whom to deal the tasks out to, as in `meta_train`.
 
     **Raises** `ValueError` for fewer than 2 tasks, `RuntimeError` when adaptation fails on some.
     """
     if num_tasks < 2:
         raise ValueError(f"num_tasks must be at least 2 for an interval; got {num_tasks}.")
     key = jax.random.key(0) if key is None else key
-    keys = jax.random.split(key, num_tasks)
+    mesh = mesh_over(devices)
+    # Some tasks twice, so that every device has as many.
+    places = np.arange(-(-num_tasks // (mesh.size if mesh else 1)) * (mesh.size if mesh else 1))
+    keys = jax.random.split(key, num_tasks)[places % num_tasks]
     batch_size = batch_size or (1 if jax.default_backend() == "cpu" else 8)
-    scores = np.asarray(_scores(algorithm, meta, tasks, keys, batch_size), float)
+    meta, tasks, keys = everywhere((meta, tasks, keys), mesh)
+    scores = np.asarray(_scores(algorithm, meta, tasks, keys, batch_size, mesh), float)[:num_tasks]
     failed = np.flatnonzero(~np.isfinite(scores))
     if len(failed):
         raise RuntimeError(
@@ -69,6 +76,12 @@ def evaluate(
 
 
 @eqx.filter_jit
-def _scores(algorithm, meta, tasks, keys, batch_size) -> Array:
-    score = lambda key: algorithm.score(meta, tasks.sample(key))
-    return jax.lax.map(score, keys, batch_size=batch_size)
+def _scores(algorithm, meta, tasks, keys, batch_size, mesh) -> Array:
+    arrays, static = eqx.partition((meta, tasks), eqx.is_array)
+
+    def scores(arrays, keys):
+        meta, tasks = eqx.combine(arrays, static)
+        score = lambda key: algorithm.score(meta, tasks.sample(key))
+        return jax.lax.map(score, keys, batch_size=batch_size)
+
+    return together(dealt(scores, mesh, TASKS)(arrays, keys), mesh)

@@ -16,6 +16,7 @@ from ..algorithms import AbstractAlgorithm
 from ..integrator import all_finite
 from ..tasks import AbstractTasks
 from . import checkpoint as files
+from .devices import EVERYWHERE, TASKS, Devices, dealt, everywhere, mesh_over, together
 from .evaluate import evaluate
 from .progress import Progress
 
@@ -61,6 +62,7 @@ def meta_train(
     validation_tasks: int = 200,
     patience: int | None = None,
     tasks_at_once: int | None = None,
+    devices: Devices = None,
     progress: bool = True,
 ) -> Run:
     """Learn to learn: `num_steps` steps of `optimizer` on batches of `batch_size` tasks.
@@ -80,14 +82,19 @@ def meta_train(
     - `validation`: tasks of other classes, scored every `validate_every` steps on the same
       `validation_tasks` tasks; the best meta-parameters are kept.
     - `patience`: stop after that many validations without a better score.
-    - `tasks_at_once`: how many tasks' gradients to compute at once, which are all of a batch unless
-      given. On a CPU, one at a time takes half as long for a convolutional network.
+    - `tasks_at_once`: how many tasks' gradients a device computes at once, which are all of a batch
+      unless given. On a CPU, one at a time takes half as long for a convolutional network.
+    - `devices`: whom to deal the tasks of a batch out to: "all" devices of all hosts (see
+      `join_hosts`), the first so many, or these; one unless given. Each computes the gradients of
+      its tasks, and their mean goes to all. The result is that of one device but for the order of
+      sums, and a checkpoint can be taken up with another number of devices.
     - `progress`: show a bar.
 
     **Returns** a `Run`.
 
-    **Raises** `ValueError` for settings out of range and for a checkpoint of another training,
-    `TrainingError` when loss or gradients cease to be finite.
+    **Raises** `ValueError` for settings out of range, for a batch that the devices do not divide,
+    and for a checkpoint of another training; `TrainingError` when loss or gradients cease to be
+    finite.
 
     Source: COMLN (Deleu et al. 2022), Algorithm 1.
     """
@@ -98,6 +105,7 @@ def meta_train(
     ).items():  # fmt: skip
         if value < 1:
             raise ValueError(f"{name} must be at least 1; got {value}.")
+    mesh, first = mesh_over(devices, batch_size), jax.process_index() == 0
     init_key, task_key = jax.random.split(key)
     meta = algorithm.init(init_key)
     state = _State(meta, optimizer.init(eqx.filter(meta, eqx.is_inexact_array)), meta)
@@ -114,16 +122,19 @@ def meta_train(
         state, history, saved = files.load(path, state, header)
         step, best, waited = saved["step"], saved["best"], saved["waited"]
         saved_at = step
+    # Of `tasks`, each device gets all: which ones it takes is for the keys to say.
+    state, tasks, task_key = everywhere((state, tasks, task_key), mesh)
 
     def save() -> None:
         nonlocal saved_at
         if path is not None and step != saved_at:
             marks = {"step": step, "best": float(best), "waited": waited}
-            files.save(path, state, history, {**header, **marks})
+            if first:
+                files.save(path, state, history, {**header, **marks})
             saved_at = step
 
     interrupted = False
-    with Progress(num_steps, step, batch_size, shown=progress) as bar:
+    with Progress(num_steps, step, batch_size, shown=progress and first) as bar:
         try:
             while step < num_steps and not (patience is not None and waited >= patience):
                 marks = [num_steps, _next(step, checkpoint_every), step + _CHUNK]
@@ -132,7 +143,13 @@ def meta_train(
                 count = min(marks) - step
                 span = jnp.asarray([step, count])
                 after, records, failure = _advance(
-                    algorithm, tasks, optimizer, (batch_size, tasks_at_once), state, task_key, span
+                    algorithm,
+                    tasks,
+                    optimizer,
+                    (batch_size, tasks_at_once, mesh),
+                    state,
+                    task_key,
+                    everywhere(span, mesh),
                 )
                 records, failure = jax.device_get((records, failure))
                 if failure["step"] >= 0:
@@ -142,7 +159,10 @@ def meta_train(
                 history = _extended(history, taken)
                 bar.update(count, taken)
                 if validation is not None and step % validate_every == 0:
-                    score = evaluate(algorithm, state.meta, validation, num_tasks=validation_tasks)
+                    score = evaluate(
+                        algorithm, state.meta, validation, num_tasks=validation_tasks,
+                        devices=devices,
+                    )  # fmt: skip
                     worth = -score.mean if algorithm.criterion.lower_is_better else score.mean
                     waited = 0 if worth > best else waited + 1
                     if worth > best:
@@ -177,13 +197,11 @@ def _extended(history: dict[str, np.ndarray], more: dict[str, np.ndarray]) -> di
 @eqx.filter_jit
 def _advance(algorithm, tasks, optimizer, sizes, state, key, span) -> tuple:
     """`count` steps from number `start` on; the history; where it failed, if it did."""
-    (start, count), (batch_size, at_once) = span, sizes
+    (start, count), (batch_size, *how) = span, sizes
     dynamic, static = eqx.partition(state, eqx.is_array)
     sample = lambda i: jax.random.split(jax.random.fold_in(key, i), batch_size)
     shapes = eqx.filter_eval_shape(
-        lambda d: _step(
-            algorithm, tasks, optimizer, at_once, eqx.combine(d, static), sample(start)
-        )[1],
+        lambda d: _step(algorithm, tasks, optimizer, how, eqx.combine(d, static), sample(start))[1],
         dynamic,
     )
     empty = jax.tree.map(lambda x: jnp.full((_CHUNK, *x.shape), jnp.nan, x.dtype), shapes)
@@ -195,7 +213,7 @@ def _advance(algorithm, tasks, optimizer, sizes, state, key, span) -> tuple:
     def body(carry):
         i, dynamic, records, _ = carry
         state = eqx.combine(dynamic, static)
-        new, record, bad = _step(algorithm, tasks, optimizer, at_once, state, sample(start + i))
+        new, record, bad = _step(algorithm, tasks, optimizer, how, state, sample(start + i))
         failed = jnp.where(jnp.any(bad), jnp.argmax(bad), -1)
         # What a failed step would do to the parameters is undone.
         new = jax.tree.map(
@@ -212,22 +230,29 @@ def _advance(algorithm, tasks, optimizer, sizes, state, key, span) -> tuple:
         "key": jax.random.key_data(sample(step)[failed]),
         "loss": records["loss"][i - 1],
     }
+    dynamic, records, failure = together((dynamic, records, failure), how[-1])
     return eqx.combine(dynamic, static), records, failure
 
 
-def _step(
-    algorithm, tasks, optimizer, at_once, state, keys
-) -> tuple[_State, dict[str, Array], Array]:
+def _step(algorithm, tasks, optimizer, how, state, keys) -> tuple[_State, dict[str, Array], Array]:
     """One step on the tasks of `keys`: the state after it, what to note, which tasks failed."""
+    at_once, mesh = how
     batch = jax.vmap(tasks.sample)(keys)
-    grad = lambda task: eqx.filter(algorithm.meta_grad(state.meta, task), eqx.is_array)
-    (losses, scores), grads = (
-        jax.vmap(grad)(batch)
-        if at_once is None
-        else jax.lax.map(grad, batch, batch_size=None if at_once == 1 else at_once)
-    )
-    bad = ~(jnp.isfinite(losses) & jax.vmap(all_finite, axis_size=len(losses))(grads))
-    mean = jax.tree.map(lambda g: jnp.mean(g, axis=0), eqx.filter(grads, eqx.is_inexact_array))
+    arrays, static = eqx.partition(state.meta, eqx.is_array)
+
+    def gradients(arrays, batch):
+        meta = eqx.combine(arrays, static)
+        grad = lambda task: eqx.filter(algorithm.meta_grad(meta, task), eqx.is_array)
+        (losses, scores), grads = (
+            jax.vmap(grad)(batch)
+            if at_once is None
+            else jax.lax.map(grad, batch, batch_size=None if at_once == 1 else at_once)
+        )
+        bad = ~(jnp.isfinite(losses) & jax.vmap(all_finite, axis_size=len(losses))(grads))
+        mean = jax.tree.map(lambda g: jnp.mean(g, axis=0), eqx.filter(grads, eqx.is_inexact_array))
+        return (losses, scores, bad), mean if mesh is None else jax.lax.pmean(mean, "tasks")
+
+    (losses, scores, bad), mean = dealt(gradients, mesh, (TASKS, EVERYWHERE))(arrays, batch)
     params = eqx.filter(state.meta, eqx.is_inexact_array)
     updates, memory = optimizer.update(mean, state.optimizer, params)
     meta = algorithm.after_step(eqx.apply_updates(state.meta, updates), batch)
