@@ -184,7 +184,7 @@ def _caches(examination: Examination) -> None:
         examination.notes.append(
             f"Compiled programs: {folder}, {size:.0f} MiB; it is safe to delete"
         )
-    elif all(importlib.util.find_spec(name) for name in ("filelock", "platformdirs")):
+    elif importlib.util.find_spec("platformdirs"):
         examination.problems.append(
             f"{cache_folder()} cannot be written, so every kernel compiles afresh; "
             "set COMLNVIZ_CACHE to a folder of yours."

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import zlib
 
 import pytest
 
@@ -8,7 +9,6 @@ from comlnviz import cache
 
 NAMES = [
     "JAX_COMPILATION_CACHE_DIR",
-    "JAX_COMPILATION_CACHE_MAX_SIZE",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES",
 ]
@@ -34,8 +34,8 @@ def test_a_users_own_cache_stays(folder, monkeypatch):
 
 
 def test_a_users_own_threshold_stays(folder, monkeypatch):
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_MAX_SIZE", "1")
-    assert "JAX_COMPILATION_CACHE_MAX_SIZE" not in cache.cache_environment()
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
+    assert "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in cache.cache_environment()
 
 
 def test_no_cache_where_its_folder_cannot_be(folder, monkeypatch):
@@ -43,17 +43,34 @@ def test_no_cache_where_its_folder_cannot_be(folder, monkeypatch):
     assert cache.cache_environment() == {}
 
 
-def test_no_cache_where_jax_could_not_bound_it(folder, monkeypatch):
+def test_no_cache_where_its_folder_is_not_known(folder, monkeypatch):
     monkeypatch.setattr(cache.importlib.util, "find_spec", lambda name: None)
     assert cache.cache_environment() == {}
 
 
-def test_partial_entries_are_dropped(folder):
+def test_entries_cut_short_are_dropped_and_looked_at_once(folder):
     folder.mkdir()
-    for name in ("whole-cache", "whole-atime", "partial-cache"):
-        (folder / name).write_bytes(b"x")
+    whole = zlib.compress(b"a program" * 99)
+    for name, data in (("whole", whole), ("partial", whole[:-9]), ("empty", b"")):
+        (folder / f"{name}-cache").write_bytes(data)
     cache.cache_environment()
-    assert sorted(p.name for p in folder.iterdir()) == ["whole-atime", "whole-cache"]
+    assert [p.name for p in folder.glob("*-cache")] == ["whole-cache"]
+    old = folder / "old-cache"
+    old.write_bytes(b"not whole, but seen before")
+    os.utime(old, (1, 1))
+    cache.cache_environment()
+    assert old.exists()
+
+
+def test_the_oldest_entries_go_when_there_are_too_many(folder, monkeypatch):
+    folder.mkdir()
+    for age in range(5):
+        entry = folder / f"{age}-cache"
+        entry.write_bytes(zlib.compress(os.urandom(1000)))
+        os.utime(entry, (1000 - age, 1000 - age))
+    monkeypatch.setattr(cache, "MAX_BYTES", 2500)
+    cache.cache_environment()
+    assert sorted(p.name for p in folder.glob("*-cache")) == ["0-cache", "1-cache"]
 
 
 def test_the_shell_reads_what_the_file_prints(folder):
@@ -62,13 +79,14 @@ def test_the_shell_reads_what_the_file_prints(folder):
     assert result.stdout == str(folder)
 
 
-def test_jax_fills_the_cache_and_keeps_to_the_bound(folder):
+def test_jax_fills_the_cache_with_entries_that_stay(folder):
     program = (
         "import jax, jax.numpy as jnp\n"
-        "assert jax.config.jax_compilation_cache_max_size == 128 * 2**20\n"
         "jax.jit(lambda x: jnp.sin(x) @ x)(jnp.ones((3, 3))).block_until_ready()\n"
     )
     settings = cache.cache_environment() | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     command = [sys.executable, "-W", "error", "-c", program]
     subprocess.run(command, env=os.environ | settings, check=True)
-    assert list(folder.glob("*-cache"))
+    (entry, *_) = folder.glob("*-cache")
+    cache.tidy(folder)
+    assert entry.exists()
