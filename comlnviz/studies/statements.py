@@ -15,7 +15,7 @@ def judged(figure: str, device: str | None = None) -> list[dict[str, Any]]:
 
     Each has the `claim`, whether it `holds` (`None` where too little is measured) and `why`. Growth
     is the power of n from 100 steps on, and exponential where that power itself grows with n;
-    "alike" is within a factor of two at every length.
+    "alike" is within a factor of two at every length; "most", from 10 steps on.
 
     **Arguments:**
 
@@ -88,7 +88,8 @@ def _time(curves: Sequence[Curve], alike: bool) -> Verdict:
 
 def _most(curves: Sequence[Curve]) -> Verdict:
     first, *others = curves
-    ratios = {c.method: list(_ratios((first, c), "temporary_bytes").values()) for c in others}
+    of = lambda c: [r for n, r in _ratios((first, c), "temporary_bytes").items() if n >= 10]
+    ratios = {c.method: of(c) for c in others}
     if not all(ratios.values()):
         return None
     why = "; ".join(f"{min(r):.2g} to {max(r):.2g} times {name}'s" for name, r in ratios.items())

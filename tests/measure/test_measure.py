@@ -42,11 +42,10 @@ def test_every_method_is_weighed_timed_and_finite(method):
     json.dumps(dataclasses.asdict(found))
 
 
-@pytest.mark.parametrize("method", ["MAML", "A-MAML, a state a step"])
-def test_a_whole_network_learns_a_function(method):
-    found = measure(method, 12, dataclasses.replace(COS_MIXTURE, shots=8, queries=8), repeats=1)
+def test_a_whole_network_learns_a_function():
+    found = measure("MAML", 12, dataclasses.replace(COS_MIXTURE, shots=8, queries=8), repeats=1)
     assert found.status == "ok" and found.error < 1e-3
-    assert found.parameters == 3 * 32 + 33 * 32 + 33 + method.startswith("A-MAML")  # and T
+    assert found.parameters == 3 * 32 + 33 * 32 + 33
 
 
 def test_a_function_has_no_last_layer_to_adapt_alone():
