@@ -61,8 +61,7 @@ class RatingsLab(AbstractApp):
         return self._picture.figure
 
     def _arrange(self) -> list[Any]:
-        item = lambda: np.divmod(self._value("item") - 1, 10)[::-1]
-        self.canvas.make_draggable(self._picture.map, self._choose, "item", at=item)
+        self.canvas.make_draggable(self._picture.map, self._choose, "item")
         return rows(self.controls)
 
     def _extra_buttons(self) -> list[tuple[str, str, Any]]:
