@@ -68,7 +68,7 @@ class RatingsLab(AbstractApp):
         return [
             ("Rate this item", "Give your rating of the framed item, as yourself", self._rate_it),
             ("Forget my ratings", "Take all your ratings back", self.forget),
-            ("All held-out users", "The mean error of all 100 of them: some seconds", self.ask_all),
+            ("All held-out users", "The mean error of all 100 of them: seconds", self._ask_here),
         ]
 
     def _on_theme(self, dark: bool) -> None:
@@ -83,7 +83,10 @@ class RatingsLab(AbstractApp):
         self.controls["item"].value = 10 * row + column + 1
 
     def _rate_it(self) -> None:
-        self.rate(self._value("item"), self._value("rating"))
+        try:
+            self.rate(self._value("item"), self._value("rating"))
+        except ValueError as error:  # the picture is none the staler for it
+            self._say(str(error))
 
     def rate(self, item: int, rating: int) -> None:
         """Rate an item, 1 to 100, by 1 to 5, as yourself; the prediction until then is kept.
@@ -119,6 +122,12 @@ class RatingsLab(AbstractApp):
         self._updates.request()
         self._updates.flush()
         return found
+
+    def _ask_here(self) -> None:
+        try:
+            self.ask_all()
+        except DataError as error:
+            self._say(str(error))
 
     # ------------------------------------------------------------------ the picture
     def _update(self) -> str:

@@ -38,10 +38,9 @@ _LOOKS: dict[str, dict[str, Any]] = {
 _LEAST, _MOST = 0.2, 1.8  # of the errors that are shown
 _AXES = {
     "tastes": ("songs: slow → fast", "sad → cheerful"),
-    "movielens-100k": ("films: the most often rated first,", "row by row"),
+    "movielens-100k": ("films, row by row, the most often rated first", ""),
 }
 _SQUARE = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1], [np.nan, np.nan]])
-_NONE = np.empty((2, 0))
 
 
 @final
@@ -51,11 +50,11 @@ class RatingsFigure:
     def __init__(self) -> None:
         """Make everything once."""
         self.figure = new_figure(9.8, 6.4, foot=0.05)
-        upper, lower = self.figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
-        grid = upper.subgridspec(1, 3)
-        self._make_maps([self.figure.add_subplot(grid[i]) for i in range(2)])
-        self._make_scatter(self.figure.add_subplot(grid[2]))
-        self._make_errors(self.figure.add_subplot(lower))
+        grid = self.figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
+        upper = grid[0].subgridspec(1, 3)
+        self._make_maps([self.figure.add_subplot(upper[i]) for i in range(2)])
+        self._make_scatter(self.figure.add_subplot(upper[2]))
+        self._make_errors(self.figure.add_subplot(grid[1]))
         self.readout = new_readout(self.errors)
         self.frame("tastes")
         self.set_theme(False)
@@ -113,7 +112,8 @@ class RatingsFigure:
             colour = look.get("color", "black")
             self.names[name] = axes.text(1.015, 0.92 - 0.13 * row, "", color=colour, **beside)
         self.key = axes.text(1.015, 0.34, "", color=_OURS, **beside)
-        self.room = axes.text(1.015, 0, " " * 42, **beside)
+        # Room for these, which are empty while the axes are laid out.
+        axes.text(1.015, 0, "  items' means 0.000 ± 0.000", alpha=0, **beside)
         self.trained = axes.axvline(RATING_T, lw=1, ls=":")
         note = f"meta-trained for T = {RATING_T:g}"
         self.note = axes.text(RATING_T * 1.05, _MOST * 0.97, note, fontsize=8, va="top")
@@ -192,7 +192,9 @@ class RatingsFigure:
         """The mean error of all held-out users, with its interval; none for `None`."""
         if everyone is None:
             self.key.set_text("")
-            return [feed(line, *_NONE) for line in (self.all, self.ends)] and None
+            for line in (self.all, self.ends):
+                feed(line, [], [])
+            return
         mean, ci = everyone.mean, everyone.ci95
         feed(self.all, TIMES, mean)
         gap = [np.nan]

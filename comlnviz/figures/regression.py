@@ -45,9 +45,9 @@ class RegressionFigure:
     def __init__(self) -> None:
         """Make everything once."""
         self.figure = new_figure(9.8, 6.4, foot=0.05)
-        upper, lower = self.figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
-        self._make_surfaces(upper.subgridspec(1, 3))
-        self._make_errors(lower)
+        grid = self.figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
+        self._make_surfaces(grid[0].subgridspec(1, 3))
+        self._make_errors(grid[1])
         self.readout = new_readout(self.errors)
         self.set_theme(False)
         settle(self.figure)
@@ -105,7 +105,9 @@ class RegressionFigure:
         self.trained = axes.axvline(FUNCTION_T, lw=1, ls=":")
         note = "meta-trained for T = 2"
         self.note = axes.text(FUNCTION_T * 1.05, _MOST * 0.85, note, fontsize=8, va="top")
-        self.room = axes.text(1.015, 0, " " * 30, fontsize=9, transform=axes.transAxes)
+        # Room for the names, whose texts are empty while the axes are laid out.
+        axes.text(1.015, 0, f"{UNTRAINED}  0.000", alpha=0, weight="bold", fontsize=9,
+                  transform=axes.transAxes)  # fmt: skip
         animate(*self.lines.values(), *self.heres.values(), *self.names.values(), self.now,
                 self.at_shown)  # fmt: skip
 

@@ -98,7 +98,12 @@ def _scale(problem: str) -> tuple[float, float, Float[np.ndarray, " items"]]:
 
 
 @in_float32
-def study(*, problem: str, items: Sequence[int], ratings: Sequence[float]) -> Record:
+def study(
+    *,
+    problem: str,
+    items: Sequence[int] | Int[np.ndarray, " M"],
+    ratings: Sequence[float] | Float[np.ndarray, " M"],
+) -> Record:
     """Predict a user's rating of each item, adapting to those that are given.
 
     **Arguments:**
@@ -124,11 +129,13 @@ def study(*, problem: str, items: Sequence[int], ratings: Sequence[float]) -> Re
         if len(wrong):
             raise ValueError(f"{name} must be from {low} to {high}; got {wrong[0]:g}.")
     mean, deviation, means = _scale(problem)
-    before, paths, ok = jax.device_get(
-        _predict(_networks(problem), _support(items, (given - mean) / deviation))
-    )
+    # Without a rating there is no loss to descend: of one that stands in its place only the start
+    # is taken.
+    shown = (items, (given - mean) / deviation) if len(items) else (np.zeros(1, int), np.zeros(1))
+    found = _predict(_networks(problem), _support(*shown))
+    before, paths, ok = jax.device_get(found)
     if not len(items):
-        paths, ok = np.broadcast_to(before[:, None], paths.shape), [True]
+        paths = np.broadcast_to(before[:, None], paths.shape)
     inverse = lambda values: mean + deviation * values
     return Record(
         inverse(paths[0]), inverse(paths[1]), inverse(before[0]), means, deviation, all(ok)
@@ -141,13 +148,13 @@ def _networks(problem: str) -> AbstractNetwork:
     return jax.tree.map(lambda *arrays: np.stack(arrays), *both)
 
 
-def _support(items: np.ndarray, labels: np.ndarray) -> Labelled:
+def _support(items: np.ndarray, labels: np.ndarray) -> Any:
     """One-hot rows, filled up with rows whose labels are NaN: one shape for any number."""
     rows = np.zeros((MOST, ITEMS), np.float32)
     rows[np.arange(len(items)), items] = 1
     values = np.full((MOST, 1), np.nan, np.float32)
     values[: len(items), 0] = labels
-    return rows, values  # pyright: ignore[reportReturnType]
+    return rows, values
 
 
 @eqx.filter_jit
