@@ -49,7 +49,7 @@ class RatingsLab(AbstractApp):
             "who": choice("of", (HELD, YOURSELF), HELD, "Whose ratings are given"),
             "user": number("user", 0, USERS - 1, 0, "Which held-out user: 0–99"),
             "T": log_slider(
-                "T", *LOG_TIMES, 1.0, "How long it adapts, in units of time: 0.01–32", STEP
+                "T", *LOG_TIMES, 1.0, "How long it adapts, in units of time: 0.01–10", STEP
             ),
             "shots": steps("shots", SHOTS, 10, "Ratings of the user that are given: 1–15"),
             "item": whole("item", 1, ITEMS, 34, "Which item is framed: 1–100, row by row"),
@@ -186,7 +186,7 @@ class RatingsLab(AbstractApp):
 
     def _readout(self) -> str:
         at, item = nearest(self._value("T")), self._value("item") - 1
-        parts = [_SOURCES[self._value("problem")]]
+        parts = [f"Ratings: {_SOURCES[self._value('problem')]}."]
         parts.append(
             f"item {item + 1}: predicted {self._record.adapted[at, item]:.1f}, not adapted "
             f"{self._record.before[item]:.1f}, mean of others {self._record.means[item]:.1f}"
@@ -198,7 +198,7 @@ class RatingsLab(AbstractApp):
         elif self._guesses:
             misses = [abs(guess - self._own[item]) for item, guess in self._guesses.items()]
             parts.append(f"{len(misses)} of your ratings, missed by {np.mean(misses):.1f} each")
-        return "      ".join(parts)
+        return "\n".join([parts[0], "      ".join(parts[1:])])
 
     def _describe(self) -> str:
         if self._key is None:
@@ -212,10 +212,11 @@ class RatingsLab(AbstractApp):
             for name, course in self._errors.items()
             if np.isfinite(course[at])
         )
+        readout = " ".join(self._readout().split())
         known = f" nRMSE on the user's other ratings: {errors}." if errors else ""
         return (
             f"A map of 100 items with the ratings that a network predicts after adapting to "
-            f"{whose} until T = {TIMES[at]:.3g}.{known} {self._readout()}."
+            f"{whose} until T = {TIMES[at]:.3g}.{known} {readout}."
         )
 
     def code(self) -> str:

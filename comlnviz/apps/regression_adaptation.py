@@ -33,7 +33,7 @@ class RegressionAdaptation(AbstractApp):
             ),
             "method": choice("start", STARTS, STARTS[0], "Whose initialization the fit is from"),
             "T": log_slider(
-                "T", *LOG_TIMES, 1.0, "How long it adapts, in units of time: 0.01–32", STEP
+                "T", *LOG_TIMES, 1.0, "How long it adapts, in units of time: 0.01–10", STEP
             ),
             "shots": steps(
                 "shots", SHOTS, 50, "Values of the function that are shown: 5, 10, 20, 50 or 100"

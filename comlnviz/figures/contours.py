@@ -14,7 +14,8 @@ def level_lines(
     levels: Float[np.ndarray, " levels"] | None = None,
 ) -> Float[np.ndarray, "n 2"]:
     """Level sets, their pieces separated by NaN; a dozen unless given, closer together towards the
-    minimum."""
+    minimum.
+    """
     if levels is None:
         low, high = np.nanmin(z), np.nanmax(z)
         levels = low + (high - low) * np.linspace(0, 1, 14)[1:-1] ** 2.5

@@ -1,5 +1,6 @@
 """Items as a map of predicted ratings, what a user said of them, and the error over time: the
-figure of RatingsLab."""
+figure of RatingsLab.
+"""
 
 from typing import Any, final
 
@@ -49,13 +50,13 @@ class RatingsFigure:
 
     def __init__(self) -> None:
         """Make everything once."""
-        self.figure = new_figure(9.8, 6.4, foot=0.05)
+        self.figure = new_figure(9.8, 6.4, foot=0.07)
         grid = self.figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
         upper = grid[0].subgridspec(1, 3)
         self._make_maps([self.figure.add_subplot(upper[i]) for i in range(2)])
         self._make_scatter(self.figure.add_subplot(upper[2]))
         self._make_errors(self.figure.add_subplot(grid[1]))
-        self.readout = new_readout(self.errors)
+        self.readout = new_readout(self.errors, 0.014)
         self.frame("tastes")
         self.set_theme(False)
         settle(self.figure)
@@ -68,12 +69,13 @@ class RatingsFigure:
         self.given = [axes.plot([], [], lw=1.6)[0] for axes in panels]
         self.chosen = [axes.plot([], [], color=VERMILLION, lw=2.2)[0] for axes in panels]
         animate(self.heading, *self.given, *self.chosen)
-        bar = self.figure.colorbar(self.predicted, ax=panels, aspect=30, pad=0.01)
+        bar = self.figure.colorbar(self.predicted, ax=panels, aspect=30, pad=0.01, ticks=range(1, 6))
         bar.ax.tick_params(labelsize=8)
 
     def _image(self, axes: Axes) -> AxesImage:
         label_axes(axes, "", "", "")
         axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
         image = axes.imshow(
             np.zeros((SIDE, SIDE)), cmap="viridis", vmin=1, vmax=5, interpolation="none"
         )
@@ -108,7 +110,8 @@ class RatingsFigure:
         beside: dict[str, Any] = dict(fontsize=9, va="center", transform=axes.transAxes)
         for row, (name, look) in enumerate(_LOOKS.items()):
             (self.lines[name],) = axes.plot([], [], **look)
-            (self.heres[name],) = axes.plot([], [], marker="o", ms=5, color=look.get("color"))
+            if name in (ADAPTED, UNTRAINED):  # the others are level
+                (self.heres[name],) = axes.plot([], [], marker="o", ms=5, color=look.get("color"))
             colour = look.get("color", "black")
             self.names[name] = axes.text(1.015, 0.92 - 0.13 * row, "", color=colour, **beside)
         self.key = axes.text(1.015, 0.34, "", color=_OURS, **beside)
@@ -126,8 +129,16 @@ class RatingsFigure:
         apply_theme(self.figure, dark,
                     (self.now, self.trained, self.note, self.right, self.earlier))  # fmt: skip
         ink = colours_of(dark)["ink"]
-        for artist in (self.readout, self.heading, self.which, self.unknown, *self.given,
-                       self.lines[UNTRAINED], self.heres[UNTRAINED], self.names[UNTRAINED]):
+        for artist in (
+            self.readout,
+            self.heading,
+            self.which,
+            self.unknown,
+            *self.given,
+            self.lines[UNTRAINED],
+            self.heres[UNTRAINED],
+            self.names[UNTRAINED],
+        ):
             artist.set_color(ink)  # fmt: skip
 
     def frame(self, problem: str) -> None:
@@ -178,7 +189,8 @@ class RatingsFigure:
         for name, line in self.lines.items():
             error = errors[name][at]
             feed(line, TIMES, errors[name])
-            feed(self.heres[name], [TIMES[at]], [error])
+            if name in self.heres:
+                feed(self.heres[name], [TIMES[at]], [error])
             self.names[name].set_text(f"{name}  {error:.3g}" if np.isfinite(error) else name)
         unknown = not np.isfinite(errors[BEFORE]).any()
         self.unknown.set_text("of your ratings none are held out" if unknown else "")

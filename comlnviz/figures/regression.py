@@ -1,5 +1,6 @@
 """A function as a surface, the fit of a network that adapts, and every method's error over time:
-the figure of RegressionAdaptation."""
+the figure of RegressionAdaptation.
+"""
 
 from typing import Any, final
 
@@ -77,6 +78,7 @@ class RegressionFigure:
     def _surface(self, axes: Axes, title: str, scale: float) -> AxesImage:
         label_axes(axes, title, "x₁", "x₂")
         axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
         image = axes.imshow(
             np.zeros((SIDE, SIDE)), cmap="viridis", vmin=-scale, vmax=scale, origin="lower",
             interpolation="none", extent=(-1, 1, -1, 1),
@@ -117,8 +119,15 @@ class RegressionFigure:
         colours = colours_of(dark)
         self.miss.set_cmap(_DIVERGING[dark])
         self.shown.set_edgecolors(colours["ink"])
-        for artist in (self.readout, self.heading, *self.levels, *self.places,
-                       self.lines[UNTRAINED], self.heres[UNTRAINED], self.names[UNTRAINED]):
+        for artist in (
+            self.readout,
+            self.heading,
+            *self.levels,
+            *self.places,
+            self.lines[UNTRAINED],
+            self.heres[UNTRAINED],
+            self.names[UNTRAINED],
+        ):
             artist.set_color(colours["ink"])  # fmt: skip
 
     def show_task(self, record: Record) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tasks import AbstractFunctions, Alpine, CosMixture, Finite
+from ..tasks import AbstractFunctions, AbstractTasks, Alpine, CosMixture, Finite
 from .experiment import Experiment, Preset
 from .findings import Cells, Finding, is_so, smaller_than_all
 from .initializations import METHODS, Protocol, cell

@@ -24,15 +24,16 @@ UNTRAINED = "untrained"
 FUNCTIONS, FUNCTION_SHOTS, FUNCTION_T = tuple(amaml_figure_2.FUNCTIONS), 50, 2.0
 RATINGS, RATING_SHOTS, RATING_T = ("tastes", "movielens-100k"), 10, 1.0
 # As far apart as the steps of a slider, so that each step shows another state.
-LOG_TIMES = -2.0, 1.5
+LOG_TIMES = -2.0, 1.0
 STEP = 0.05
-TIMES = 10 ** np.linspace(*LOG_TIMES, 71)
+TIMES = 10 ** np.linspace(*LOG_TIMES, 61)
 _TOLERANCE = 1e-4
 
 
 def protocol(problem: str) -> Protocol:
     """How the initializations for a family of functions, or for a dataset of ratings, are learned:
-    as those of Figure 2 and of Table 2 of A-MAML in their classroom presets."""
+    as those of Figure 2 and of Table 2 of A-MAML in their classroom presets.
+    """
     return (amaml_figure_2 if problem in FUNCTIONS else amaml_tables_1_2).CLASSROOM
 
 

@@ -1,4 +1,4 @@
-"""A user's ratings, predicted from a few of them by a network that adapts: what RatingsLab shows."""
+"""Ratings predicted from a few of a user's by a network that adapts: what RatingsLab shows."""
 
 import functools
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..data import load
 from ..data.tastes import SIDE
 from ..models import AbstractNetwork, Labelled
-from .learned_starts import RATINGS, TIMES, UNTRAINED, follow, start
+from .learned_starts import RATINGS, UNTRAINED, follow, start
 from .listed import one_of
 from .precision import in_float32
 

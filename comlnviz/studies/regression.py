@@ -1,5 +1,6 @@
 """A function learned from a few of its values, from each method's initialization: what
-RegressionAdaptation shows."""
+RegressionAdaptation shows.
+"""
 
 import functools
 from typing import Any
@@ -96,7 +97,8 @@ def _learned(problem: str, shots: int, noise: float, seed: int) -> tuple[Any, ..
 @eqx.filter_jit
 def _draw(tasks: AbstractFunctions, shots: Array, noise: Array, seed: Array) -> tuple[Any, ...]:
     """Support set, query set and surface; labels of what is not shown are NaN, so that every number
-    of shots has one shape."""
+    of shots has one shape.
+    """
     key = jax.random.key(seed)
     (x, y), query = tasks.sample(key)
     y = y + noise * jax.random.normal(jax.random.fold_in(key, 2), y.shape)

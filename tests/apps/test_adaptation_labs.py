@@ -109,9 +109,7 @@ def test_the_mean_of_all_users_goes_when_other_ratings_are_shown(lab):
     lab.reset()
 
 
-def test_without_movielens_its_stand_in_is_shown_and_the_figure_says_so(
-    monkeypatch, tmp_path, lab
-):
+def test_without_movielens_its_stand_in_is_shown_and_the_figure_says_so(monkeypatch, tmp_path, lab):
     monkeypatch.setenv("COMLNVIZ_DATA", str(tmp_path))
     monkeypatch.setenv("COMLNVIZ_CACHE", str(tmp_path))
     assert ratings_module._opening() == "tastes"

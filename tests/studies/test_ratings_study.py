@@ -37,9 +37,15 @@ def test_small_gradient_steps_lead_to_the_same_predictions():
         every = np.eye(100, dtype=np.float32)
         labels = ((given[1] - mean) / deviation).astype(np.float32)[:, None]
         descend = jax.jit(
-            lambda network: gradient_descent(
-                SQUARED, network, (every[given[0]], labels), steps, optimizer=optax.sgd(T / steps)
-            ).params
+            lambda network: (
+                gradient_descent(
+                    SQUARED,
+                    network,
+                    (every[given[0]], labels),
+                    steps,
+                    optimizer=optax.sgd(T / steps),
+                ).params
+            )
         )
         network = start("tastes", "A-MAML")
         before, after = (n(every)[:, 0] for n in (network, descend(network)))

@@ -26,9 +26,11 @@ def test_small_gradient_steps_lead_to_the_same_errors(method):
         task = test_tasks("CosMixture", 100).sample(jax.random.key(3))
         steps, T = 1000, float(TIMES[AT_2])
         descend = jax.jit(
-            lambda network: gradient_descent(
-                SQUARED, network, task.support, steps, optimizer=optax.sgd(T / steps)
-            ).params
+            lambda network: (
+                gradient_descent(
+                    SQUARED, network, task.support, steps, optimizer=optax.sgd(T / steps)
+                ).params
+            )
         )
         network = descend(start("CosMixture", method))
         error = float(SQUARED.score(network(task.query[0]), task.query[1]))
