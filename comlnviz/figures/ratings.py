@@ -69,7 +69,9 @@ class RatingsFigure:
         self.given = [axes.plot([], [], lw=1.6)[0] for axes in panels]
         self.chosen = [axes.plot([], [], color=VERMILLION, lw=2.2)[0] for axes in panels]
         animate(self.heading, *self.given, *self.chosen)
-        bar = self.figure.colorbar(self.predicted, ax=panels, aspect=30, pad=0.01, ticks=range(1, 6))
+        bar = self.figure.colorbar(
+            self.predicted, ax=panels, aspect=30, pad=0.01, ticks=range(1, 6)
+        )
         bar.ax.tick_params(labelsize=8)
 
     def _image(self, axes: Axes) -> AxesImage:
