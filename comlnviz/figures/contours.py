@@ -16,12 +16,14 @@ def level_lines(
     """Level sets, their pieces separated by NaN; a dozen unless given, closer together towards the
     minimum.
     """
-    if levels is None:
-        low, high = np.nanmin(z), np.nanmax(z)
-        levels = low + (high - low) * np.linspace(0, 1, 14)[1:-1] ** 2.5
+    low, high = np.nanmin(z), np.nanmax(z)
+    dozen = low + (high - low) * np.linspace(0, 1, 14)[1:-1] ** 2.5
     generator = contour_generator(x, y, z)
     gap = np.full((1, 2), np.nan)
     pieces: list[Any] = [
-        p for level in levels for line in generator.lines(level) for p in (line, gap)
+        p
+        for level in (dozen if levels is None else levels)
+        for line in generator.lines(level)
+        for p in (line, gap)
     ]
     return np.concatenate(pieces) if pieces else gap

@@ -118,7 +118,7 @@ class RegressionFigure:
         apply_theme(self.figure, dark, (self.now, self.trained, self.note, self.at_shown))
         colours = colours_of(dark)
         self.miss.set_cmap(_DIVERGING[dark])
-        self.shown.set_edgecolors(colours["ink"])
+        self.shown.set_edgecolor(colours["ink"])
         for artist in (
             self.readout,
             self.heading,

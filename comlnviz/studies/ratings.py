@@ -205,8 +205,11 @@ def everyone(problem: str, shots: int) -> Everyone:
         ]
         return np.mean(errors, axis=0), 1.96 * np.std(errors, axis=0, ddof=1) / np.sqrt(USERS)
 
-    pair = lambda row: tuple(map(float, scores([row] * USERS)))
-    return Everyone(*scores(paths), pair(before), pair((means - mean) / deviation))
+    def level(row):
+        mean, ci95 = scores([row] * USERS)
+        return float(mean), float(ci95)
+
+    return Everyone(*scores(paths), level(before), level((means - mean) / deviation))
 
 
 @eqx.filter_jit
