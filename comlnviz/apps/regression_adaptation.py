@@ -70,18 +70,17 @@ class RegressionAdaptation(AbstractApp):
             self._picture.show_task(self._record)
             self._picture.show_errors(self._record, method)
         self._picture.show_fit(self._record, method, at)
-        self._picture.write(self._readout(at))
+        self._picture.write(self._readout())
         return self._complaint()
 
-    def _readout(self, at: int) -> str:
+    def _readout(self) -> str:
+        """Of the whole course, not of T: what stays while T moves need not be drawn anew."""
         method, record = self.controls["method"].value, self._record
         errors, best = record.errors[method], self._best()
-        found = {name: course[at] for name, course in record.errors.items()}
-        smallest = min(found, key=lambda name: np.nan_to_num(found[name], nan=np.inf))
         return (
-            f"{method} at T = {TIMES[at]:.3g}: nRMSE {errors[at]:.3g}, on what is shown "
-            f"{record.shown_errors[at]:.3g} (grey dash-dot)      least at T = {TIMES[best]:.3g}: "
-            f"{errors[best]:.3g}      smallest now: {smallest}"
+            f"From {method}'s start the error is least at T = {TIMES[best]:.3g}: "
+            f"{errors[best]:.3f}.      Grey, dash-dotted: its error on what is shown, noise included; "
+            f"{record.shown_errors[-1]:.3f} in the end."
         )
 
     def _best(self) -> int:
@@ -99,10 +98,13 @@ class RegressionAdaptation(AbstractApp):
         if self._computed_for is None:
             return "Nothing computed yet."
         s, at = self._computed_for, nearest(self.controls["T"].value)
+        found = self._record.errors.items()
+        errors = ", ".join(f"{course[at]:.3f} from {name}" for name, course in found)
         return (
             f"A {s['problem']} function as a surface with {s['shots']} of its values, the fit of a "
             f"network at T = {TIMES[at]:.3g} of the flow from {s['method']}'s initialization, and "
-            f"their difference. {self._readout(at)}."
+            f"their difference. At this T the nRMSE on other points is {errors}. "
+            f"{' '.join(self._readout().split())}"
         )
 
     def code(self) -> str:

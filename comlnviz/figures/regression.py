@@ -97,21 +97,24 @@ class RegressionFigure:
         axes.grid(True, lw=0.6)
         (self.at_shown,) = axes.plot([], [], lw=1.2, ls="-.")
         (self.now,) = axes.plot([], [], lw=1)
-        self.lines, self.heres, self.names = {}, {}, {}
+        self.lines, self.heres, self.names, self.numbers = {}, {}, {}, {}
         for row, name in enumerate(STARTS):
             look: dict[str, Any] = dict(color=_COLOURS[name] or "black")
             (self.lines[name],) = axes.plot([], [], ls=_DASHES.get(name, "-"), **look)
             (self.heres[name],) = axes.plot([], [], marker="o", ms=5, **look)
-            self.names[name] = axes.text(1.015, 0.94 - 0.115 * row, "", fontsize=9, va="center",
-                                         transform=axes.transAxes, **look)  # fmt: skip
+            # Names and numbers apart: what does not change costs nothing.
+            beside = dict(fontsize=9, va="center", transform=axes.transAxes, **look)
+            height = 0.94 - 0.115 * row
+            self.names[name] = axes.text(1.015, height, name, **beside)
+            self.numbers[name] = axes.text(1.115, height, "", **beside)
         self.trained = axes.axvline(FUNCTION_T, lw=1, ls=":")
         note = "meta-trained for T = 2"
         self.note = axes.text(FUNCTION_T * 1.05, _MOST * 0.85, note, fontsize=8, va="top")
         # Room for the names, whose texts are empty while the axes are laid out.
-        axes.text(1.015, 0, f"{UNTRAINED}  0.000", alpha=0, weight="bold", fontsize=9,
+        axes.text(1.015, 0, f"{UNTRAINED}   0.000", alpha=0, weight="bold", fontsize=9,
                   transform=axes.transAxes)  # fmt: skip
-        animate(*self.lines.values(), *self.heres.values(), *self.names.values(), self.now,
-                self.at_shown)  # fmt: skip
+        animate(*self.lines.values(), *self.heres.values(), *self.names.values(),
+                *self.numbers.values(), self.now, self.at_shown)  # fmt: skip
 
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
@@ -127,8 +130,9 @@ class RegressionFigure:
             self.lines[UNTRAINED],
             self.heres[UNTRAINED],
             self.names[UNTRAINED],
+            self.numbers[UNTRAINED],
         ):
-            artist.set_color(colours["ink"])  # fmt: skip
+            artist.set_color(colours["ink"])
 
     def show_task(self, record: Record) -> None:
         """The function, and the values that are shown of it."""
@@ -143,6 +147,7 @@ class RegressionFigure:
         """Every start's error over time, the chosen one's bold."""
         for name, line in self.lines.items():
             line.set_linewidth(3 if name == method else 1.3)
+            self.names[name].set_fontweight("bold" if name == method else "normal")
             feed(line, TIMES, record.errors[name])
         feed(self.at_shown, TIMES, record.shown_errors)
 
@@ -154,11 +159,10 @@ class RegressionFigure:
         feed(self.levels[1], *level_lines(GRID, GRID, fit, _LEVELS).T)
         self.heading.set_text(f"{method}, T = {TIMES[at]:.3g}")
         feed(self.now, [TIMES[at]] * 2, [_LEAST, _MOST])
-        for name, text in self.names.items():
+        for name, text in self.numbers.items():
             error = record.errors[name][at]
             feed(self.heres[name], [TIMES[at]], [error])
-            text.set_text(f"{name}  {error:.3g}" if np.isfinite(error) else f"{name}  diverged")
-            text.set_fontweight("bold" if name == method else "normal")
+            text.set_text(f"{error:.3f}" if np.isfinite(error) else "lost")
 
     def write(self, text: str) -> None:
         """The readout."""

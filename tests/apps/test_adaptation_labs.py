@@ -49,7 +49,7 @@ def test_another_start_is_another_fit_of_the_same_function():
     assert app._picture.lines["Reptile"].get_linewidth() > 2
     shown = app._picture.heres["Reptile"].get_ydata()[0]
     assert shown == app._record.errors["Reptile"][at]
-    assert f"{shown:.3g}" in app._picture.names["Reptile"].get_text()
+    assert app._picture.numbers["Reptile"].get_text() == f"{shown:.3f}"
     app.close()
 
 
