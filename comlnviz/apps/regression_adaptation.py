@@ -79,8 +79,8 @@ class RegressionAdaptation(AbstractApp):
         errors, best = record.errors[method], self._best()
         return (
             f"From {method}'s start the error is least at T = {TIMES[best]:.3g}: "
-            f"{errors[best]:.3f}.      Grey, dash-dotted: its error on what is shown, noise included; "
-            f"{record.shown_errors[-1]:.3f} in the end."
+            f"{errors[best]:.3f}.      Grey, dash-dotted: its error on what is shown, noise "
+            f"included; {record.shown_errors[-1]:.3f} in the end."
         )
 
     def _best(self) -> int:
