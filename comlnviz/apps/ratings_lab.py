@@ -9,9 +9,9 @@ from ..data import DataError
 from ..data.load import place
 from ..figures import ratings as figure
 from ..figures.ratings import RatingsFigure
-from ..studies import ratings
+from ..studies import learned_starts, ratings
 from ..studies.learned_starts import LOG_TIMES, STEP, TIMES, nearest
-from ..studies.ratings import ITEMS, MOST, PROBLEMS, SHOTS, USERS
+from ..studies.ratings import ITEMS, METHOD, MOST, PROBLEMS, SHOTS, USERS
 from .base import AbstractApp
 from .controls import choice, log_slider, number, rows, steps, whole
 
@@ -160,7 +160,9 @@ class RatingsLab(AbstractApp):
     def _prepare(self, own: bool) -> None:
         """See to it that ratings and predictions are those of the controls."""
         problem = self._value("problem")
-        given = tuple(self._own.items()) if own else (self._value("user"), self._value("shots"))
+        given: Any = (
+            tuple(self._own.items()) if own else (self._value("user"), self._value("shots"))
+        )
         key = (problem, own, given)
         if key == self._key:
             return
@@ -243,9 +245,9 @@ class RatingsLab(AbstractApp):
 
 
 def _opening() -> str:
-    """MovieLens-100K where it is, otherwise its stand-in."""
+    """MovieLens-100K where it is and has a start to adapt from, otherwise its stand-in."""
     try:
         place(MOVIELENS)
     except DataError:
         return STAND_IN
-    return MOVIELENS
+    return MOVIELENS if learned_starts.place(MOVIELENS, METHOD).is_file() else STAND_IN

@@ -55,6 +55,11 @@ def start(problem: str, method: str) -> AbstractNetwork:
     key = jax.random.split(jax.random.key(protocol(problem).seed))[0]
     if method == UNTRAINED:
         return eqx.filter_jit(recipe.init)(key)
+    if not place(problem, method).is_file():
+        raise FileNotFoundError(
+            f"There is no {method} start for {problem} yet: run `python "
+            f"tools/train_initializations.py {problem}-{method}`."
+        )
     like = eqx.filter_eval_shape(recipe.init, key)
     return eqx.tree_deserialise_leaves(place(problem, method), like)
 

@@ -8,7 +8,7 @@ import pytest
 
 from comlnviz.apps import RatingsLab, RegressionAdaptation
 from comlnviz.apps import ratings_lab as ratings_module
-from comlnviz.studies import ratings, regression
+from comlnviz.studies import learned_starts, ratings, regression
 from comlnviz.studies.learned_starts import TIMES, nearest
 
 
@@ -128,6 +128,8 @@ def test_movielens_is_shown_where_it_is():
     folder = os.environ.get("COMLNVIZ_DATA")
     if folder is None or not (Path(folder) / "movielens-100k").is_dir():
         pytest.skip("MovieLens-100K is not at hand: set COMLNVIZ_DATA to its folder's")
+    if not learned_starts.place("movielens-100k", ratings.METHOD).is_file():
+        pytest.skip("its start is not trained: run tools/train_initializations.py movielens-100k")
     app = RatingsLab()
     assert app.controls["problem"].value == "movielens-100k"
     assert app.message.value == "" and "real users" in app._picture.readout.get_text()
