@@ -66,6 +66,11 @@ def _tasks() -> float:
     return math.comb(100, 5)
 
 
+def _nrmse_of_the_mean() -> float:
+    # Its error is the deviation from the mean, whose root mean square is the standard deviation.
+    return 1.0
+
+
 _ANSWERS: dict[str, tuple[Callable[[], float], float, str]] = {
     "gradient steps": (
         _gradient_steps,
@@ -116,6 +121,11 @@ _ANSWERS: dict[str, tuple[Callable[[], float], float, str]] = {
         _tasks,
         1e-6,
         "the number of ways to choose 5 of 100 when order does not count",
+    ),
+    "nRMSE of the mean": (
+        _nrmse_of_the_mean,
+        1e-6,
+        "what is the root mean square of the deviations from the mean called?",
     ),
     "time of no return": (
         _return_time,

@@ -17,6 +17,7 @@ from comlnviz.exercises import check
         ("alignment at the best T", 0, 1),
         ("steps of MAML in 32 GB", 66_000, 264_000),
         ("numbers in a KLin", 130_000, 60_000**2),
+        ("nRMSE of the mean", 1, 0),
         ("tasks of a hundred characters", 75_287_520, 100**5),
     ],
 )

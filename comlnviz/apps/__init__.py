@@ -8,6 +8,8 @@ from .inner_optimizer_lab import InnerOptimizerLab
 from .learn_t import LearnT
 from .memory_runtime import MemoryRuntime
 from .meta_optimizer_lab import MetaOptimizerLab
+from .ratings_lab import RatingsLab
+from .regression_adaptation import RegressionAdaptation
 from .sensitivity_explorer import SensitivityExplorer
 
 ALL = (
@@ -16,10 +18,12 @@ ALL = (
     SensitivityExplorer,
     LearnT,
     AdjointTradeoff,
+    RegressionAdaptation,
     MemoryRuntime,
     InnerOptimizerLab,
     MetaOptimizerLab,
     FewShotLab,
+    RatingsLab,
 )
 
 __all__ = [
@@ -32,5 +36,7 @@ __all__ = [
     "LearnT",
     "MemoryRuntime",
     "MetaOptimizerLab",
+    "RatingsLab",
+    "RegressionAdaptation",
     "SensitivityExplorer",
 ]

@@ -20,9 +20,10 @@ def load(
 
     **Arguments:**
 
-    - `name`: `"digits"` and `"glyphs"` are always there; `"omniglot"`, `"omniglot-minimal"`,
-      `"miniimagenet"`, `"tieredimagenet"`, `"cifar-fs"`, `"leo-miniimagenet"`,
-      `"movielens-100k"`, `"movielens-1m"` and `"jester-1"` are read from files.
+    - `name`: `"digits"`, `"glyphs"` and `"tastes"` are always there; `"omniglot"`,
+      `"omniglot-minimal"`, `"miniimagenet"`, `"tieredimagenet"`, `"cifar-fs"`,
+      `"leo-miniimagenet"`, `"movielens-100k"`, `"movielens-1m"` and `"jester-1"` are read from
+      files.
     - `split`: `"train"`, `"validation"` or `"test"`.
     - `folder`: the folder or archive with the files. Without it they are looked for in the folder
       that the environment variable COMLNVIZ_DATA names, then among what `comlnviz data get` has

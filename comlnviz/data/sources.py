@@ -11,6 +11,7 @@ from .glyphs import load_glyphs
 from .omniglot import parse_minimal, parse_omniglot
 from .photographs import parse_photographs
 from .ratings import parse_jester, parse_movielens
+from .tastes import load_tastes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +153,12 @@ SOURCES: Mapping[str, Source] = {
             ),
         ),
         folders=("leo", "embeddings"),
+    ),
+    "tastes": Source(
+        about="ratings of 100 invented songs by invented users, drawn on the spot",
+        licence="Apache-2.0",
+        classes={"train": 400, "test": 100},
+        make=load_tastes,
     ),
     "movielens-100k": Source(
         about="ratings of the 100 most rated films by users with 20 or more (GroupLens)",

@@ -8,14 +8,22 @@ from jaxtyping import Float
 
 
 def level_lines(
-    x: Float[np.ndarray, " nx"], y: Float[np.ndarray, " ny"], z: Float[np.ndarray, "ny nx"]
+    x: Float[np.ndarray, " nx"],
+    y: Float[np.ndarray, " ny"],
+    z: Float[np.ndarray, "ny nx"],
+    levels: Float[np.ndarray, " levels"] | None = None,
 ) -> Float[np.ndarray, "n 2"]:
-    """A dozen level sets, their pieces separated by NaN; closer together towards the minimum."""
+    """Level sets, their pieces separated by NaN; a dozen unless given, closer together towards the
+    minimum.
+    """
     low, high = np.nanmin(z), np.nanmax(z)
-    levels = low + (high - low) * np.linspace(0, 1, 14)[1:-1] ** 2.5
+    dozen = low + (high - low) * np.linspace(0, 1, 14)[1:-1] ** 2.5
     generator = contour_generator(x, y, z)
     gap = np.full((1, 2), np.nan)
     pieces: list[Any] = [
-        p for level in levels for line in generator.lines(level) for p in (line, gap)
+        p
+        for level in (dozen if levels is None else levels)
+        for line in generator.lines(level)
+        for p in (line, gap)
     ]
     return np.concatenate(pieces) if pieces else gap

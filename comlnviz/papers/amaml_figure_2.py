@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tasks import AbstractFunctions, Alpine, CosMixture, Finite
+from ..tasks import AbstractFunctions, AbstractTasks, Alpine, CosMixture, Finite
 from .experiment import Experiment, Preset
 from .findings import Cells, Finding, is_so, smaller_than_all
 from .initializations import METHODS, Protocol, cell
@@ -35,12 +35,25 @@ def preset(protocol: Protocol, cost: str) -> Preset:
     return Preset(("none",), cost, {**protocol.described(), "tasks": tasks}, cells)
 
 
+def training(name: str, shots: int) -> AbstractTasks:
+    """The tasks for meta-training."""
+    tasks = FUNCTIONS[name](shots, shots, standardized=True)  # pyright: ignore[reportCallIssue]
+    return Finite(tasks, TRAINING_TASKS)
+
+
+def testing(name: str, shots: int) -> AbstractFunctions:
+    """The tasks for testing."""
+    return FUNCTIONS[name](shots, TEST_QUERIES, standardized=True)  # pyright: ignore[reportCallIssue]
+
+
+def files(name: str, shots: int, scratch: Path) -> Path:
+    """Where checkpoints of meta-training are."""
+    return scratch / f"{name}-{shots}"
+
+
 def _cell(method: str, name: str, shots: int, protocol: Protocol, scratch: Path) -> dict[str, Any]:
-    family = FUNCTIONS[name]
-    training = Finite(family(shots, shots, standardized=True), TRAINING_TASKS)  # pyright: ignore[reportCallIssue]
-    testing = family(shots, TEST_QUERIES, standardized=True)  # pyright: ignore[reportCallIssue]
-    files = scratch / f"{name}-{shots}"
-    return cell(method, protocol, SETTINGS[shots], training, testing, files)
+    tasks = training(name, shots), testing(name, shots)
+    return cell(method, protocol, SETTINGS[shots], *tasks, files(name, shots, scratch))
 
 
 def judge(cells: Cells) -> tuple[Finding, ...]:

@@ -5,8 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..data import load
 from ..tasks import Ratings
 from .experiment import Experiment, Preset
@@ -43,15 +41,23 @@ def preset(steps: int, data: tuple[str, ...], protocol: Protocol, cost: str) -> 
     return Preset(data, cost, {**protocol.described(), **chosen}, cells)
 
 
+def training(name: str, shots: int) -> Ratings:
+    """The tasks for meta-training."""
+    return Ratings(load(name, split="train"), shots, SETTINGS[shots])
+
+
+def files(name: str, shots: int, scratch: Path) -> Path:
+    """Where checkpoints of meta-training are."""
+    return scratch / f"{name}-{shots}"
+
+
 def _cell(
     method: str, name: str, shots: int, steps: int, protocol: Protocol, scratch: Path
 ) -> dict[str, Any]:
-    ours = load(name, split="train")
-    scale = float(np.nanmean(ours.images)), float(np.nanstd(ours.images))
-    training = Ratings(ours, shots, SETTINGS[shots], scale)
-    testing = Ratings(load(name, split="test"), shots, None, scale)
-    found = cell(method, protocol, steps, training, testing, scratch / f"{name}-{shots}")
-    return {**found, "rating_deviation": round(scale[1], 4)}
+    ours = training(name, shots)
+    testing = Ratings(load(name, split="test"), shots, None, ours.scale)
+    found = cell(method, protocol, steps, ours, testing, files(name, shots, scratch))
+    return {**found, "rating_deviation": round(ours.scale[1], 4)}
 
 
 def judge(cells: Cells) -> tuple[Finding, ...]:

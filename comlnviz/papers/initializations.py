@@ -56,9 +56,14 @@ class Protocol:
         }
 
 
+def network(protocol: Protocol) -> Classifier:
+    """The network's recipe."""
+    return Classifier(MLP(protocol.inputs, protocol.widths, jnp.tanh), 1, SQUARED)
+
+
 def methods(protocol: Protocol, steps: int) -> Mapping[str, al.AbstractAlgorithm]:
     """The six methods, for so many inner gradient steps."""
-    model = Classifier(MLP(protocol.inputs, protocol.widths, jnp.tanh), 1, SQUARED)
+    model = network(protocol)
     return {
         "AMAML": al.AMAML(model, ALPHA * steps, adjoint=StoredStates(steps + 1)),
         "MAML": al.MAML(model, ALPHA, max(1, steps // 10)),
@@ -69,17 +74,13 @@ def methods(protocol: Protocol, steps: int) -> Mapping[str, al.AbstractAlgorithm
     }
 
 
-def cell(
-    name: str,
-    protocol: Protocol,
-    steps: int,
-    training: AbstractTasks,
-    testing: AbstractTasks,
-    files: Path,
-) -> dict[str, Any]:
-    """Meta-train a method and follow the test tasks' nRMSE over gradient steps.
+def initialization(
+    name: str, protocol: Protocol, steps: int, training: AbstractTasks, files: Path
+) -> AbstractNetwork:
+    """The network that a method learns to start from.
 
-    Meta-training that was interrupted is taken up from its checkpoint in `files`.
+    Meta-training that was interrupted is taken up from its checkpoint in `files`; one that has
+    ended is read from there.
     """
     run = meta_train(
         methods(protocol, steps)[name],
@@ -92,9 +93,21 @@ def cell(
     )
     if run.interrupted:
         raise KeyboardInterrupt
-    network = getattr(run.meta, "network", run.meta)
+    return getattr(run.meta, "network", run.meta)
+
+
+def cell(
+    name: str,
+    protocol: Protocol,
+    steps: int,
+    training: AbstractTasks,
+    testing: AbstractTasks,
+    files: Path,
+) -> dict[str, Any]:
+    """Meta-train a method and follow the test tasks' nRMSE over gradient steps."""
+    start = initialization(name, protocol, steps, training, files)
     keys = jax.random.split(jax.random.key(protocol.seed + 1), protocol.test_tasks)
-    errors = np.asarray(learning(network, testing, keys, steps), float)
+    errors = np.asarray(learning(start, testing, keys, steps), float)
     shown = np.unique(np.linspace(0, steps, 51).astype(int))
     deviation = errors.std(axis=0, ddof=1)
     listed = lambda values: [float(f"{x:.4g}") for x in values]

@@ -19,6 +19,8 @@ from comlnviz.apps import (
     LearnT,
     MemoryRuntime,
     MetaOptimizerLab,
+    RatingsLab,
+    RegressionAdaptation,
     SensitivityExplorer,
 )
 
@@ -101,6 +103,8 @@ def test_nothing_compiles_while_a_slider_moves(app):
         (SensitivityExplorer, dict(seed=2), "record.B"),
         (LearnT, dict(shots=2, noise=0.3), "curves.query_loss"),
         (AdjointTradeoff, dict(T=2.0, num_states=14, method="order 4"), "record.gradient"),
+        (RegressionAdaptation, dict(problem="Alpine", method="MAML", noise=0.2), "record.fits"),
+        (RatingsLab, dict(problem="tastes", user=7, shots=5), "record.adapted"),
         (FewShotLab, dict(method="ANIL", shots=2, seed=5), "answers.probabilities"),
         (InnerOptimizerLab, dict(one_for="each step", seed=4), "record.paths"),
         (MetaOptimizerLab, dict(model="LR w/ KLin", alpha=3.0, tilt=20.0), "record.accuracy"),

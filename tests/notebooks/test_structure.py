@@ -35,6 +35,7 @@ def test_the_book_is_there():
         "07_inner_loops",
         "08_meta_optimizers",
         "09_few_shot_images",
+        "10_collaborative_filtering",
     } <= {p.stem for p in NOTEBOOKS}
 
 

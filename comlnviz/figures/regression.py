@@ -1,0 +1,169 @@
+"""A function as a surface, the fit of a network that adapts, and every method's error over time:
+the figure of RegressionAdaptation.
+"""
+
+from typing import Any, final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+
+from ..studies.learned_starts import FUNCTION_T, TIMES, UNTRAINED
+from ..studies.regression import GRID, SIDE, STARTS, Record
+from .contours import level_lines
+from .style import (
+    GREEN,
+    METHOD_COLOURS,
+    PURPLE,
+    VERMILLION,
+    animate,
+    apply_theme,
+    feed,
+    label_axes,
+    new_figure,
+    new_readout,
+    settle,
+)
+from .style import theme as colours_of
+
+# The three in the middle have the theme's ink elsewhere, where they are few; here all are lines.
+_COLOURS: dict[str, str | None] = {
+    "A-MAML": METHOD_COLOURS["A-MAML"], "MAML": METHOD_COLOURS["MAML"],
+    "MAML-1": METHOD_COLOURS["MAML"], "FOMAML": PURPLE, "Reptile": VERMILLION, "iMAML": GREEN,
+    UNTRAINED: None,
+}  # fmt: skip
+_DASHES = {"MAML-1": "--", UNTRAINED: ":"}
+_VALUES, _LEVELS = 3.5, np.arange(-4.0, 4.1, 0.5)  # the colours span −3.5 to 3.5
+_MISS = 1.5  # and those of the difference −1.5 to 1.5
+_DIVERGING = {False: "RdBu_r", True: "berlin"}
+_LEAST, _MOST = 0.02, 3.0  # of the errors that are shown
+
+
+@final
+class RegressionFigure:
+    """Feed it with `show_task`, `show_errors`, `show_fit` and `write`."""
+
+    def __init__(self) -> None:
+        """Make everything once."""
+        self.figure = new_figure(9.8, 6.4, foot=0.05)
+        grid = self.figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
+        self._make_surfaces(grid[0].subgridspec(1, 3))
+        self._make_errors(grid[1])
+        self.readout = new_readout(self.errors)
+        self.set_theme(False)
+        settle(self.figure)
+
+    def _make_surfaces(self, grid: Any) -> None:
+        panels = [self.figure.add_subplot(grid[i]) for i in range(3)]
+        titles = ("the function, and what is shown of it", " ", "fit minus function")
+        scales = (_VALUES, _VALUES, _MISS)
+        self.truth, self.fit, self.miss = (
+            self._surface(*panel) for panel in zip(panels, titles, scales, strict=True)
+        )
+        self.levels = [axes.plot([], [], lw=0.6, alpha=0.45)[0] for axes in panels[:2]]
+        self.shown = panels[0].scatter(
+            [], [], c=[], cmap="viridis", vmin=-_VALUES, vmax=_VALUES, s=26, linewidths=0.8
+        )
+        self.places = [axes.plot([], [], ls="", marker=".", ms=3)[0] for axes in panels[1:]]
+        above: dict[str, Any] = dict(fontsize=10, weight="bold")
+        self.heading = panels[1].text(0, 1.03, "", transform=panels[1].transAxes, **above)
+        animate(*self.levels, self.shown, *self.places, self.heading)
+        bars = (
+            self.figure.colorbar(self.fit, ax=panels[:2], aspect=30, pad=0.01),
+            self.figure.colorbar(self.miss, ax=panels[2], aspect=30, pad=0.02),
+        )
+        for bar in bars:
+            bar.ax.tick_params(labelsize=8)
+
+    def _surface(self, axes: Axes, title: str, scale: float) -> AxesImage:
+        label_axes(axes, title, "x₁", "x₂")
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        image = axes.imshow(
+            np.zeros((SIDE, SIDE)), cmap="viridis", vmin=-scale, vmax=scale, origin="lower",
+            interpolation="none", extent=(-1, 1, -1, 1),
+        )  # fmt: skip
+        animate(image)
+        return image
+
+    def _make_errors(self, place: Any) -> None:
+        axes = self.errors = self.figure.add_subplot(place)
+        label_axes(axes, "nRMSE on other points, from each method's initialization",
+                   "T (time, log)", "")  # fmt: skip
+        axes.set(xscale="log", yscale="log", xlim=(TIMES[0], TIMES[-1] * 1.02),
+                 ylim=(_LEAST, _MOST))  # fmt: skip
+        axes.set_yticks([0.03, 0.1, 0.3, 1, 3], ["0.03", "0.1", "0.3", "1", "3"])
+        axes.set_yticks([], minor=True)
+        axes.grid(True, lw=0.6)
+        (self.at_shown,) = axes.plot([], [], lw=1.2, ls="-.")
+        (self.now,) = axes.plot([], [], lw=1)
+        self.lines, self.heres, self.names, self.numbers = {}, {}, {}, {}
+        for row, name in enumerate(STARTS):
+            look: dict[str, Any] = dict(color=_COLOURS[name] or "black")
+            (self.lines[name],) = axes.plot([], [], ls=_DASHES.get(name, "-"), **look)
+            (self.heres[name],) = axes.plot([], [], marker="o", ms=5, **look)
+            # Names and numbers apart: what does not change costs nothing.
+            beside = dict(fontsize=9, va="center", transform=axes.transAxes, **look)
+            height = 0.94 - 0.115 * row
+            self.names[name] = axes.text(1.015, height, name, **beside)
+            self.numbers[name] = axes.text(1.115, height, "", **beside)
+        self.trained = axes.axvline(FUNCTION_T, lw=1, ls=":")
+        note = "meta-trained for T = 2"
+        self.note = axes.text(FUNCTION_T * 1.05, _MOST * 0.85, note, fontsize=8, va="top")
+        # Room for the names, whose texts are empty while the axes are laid out.
+        axes.text(1.015, 0, f"{UNTRAINED}   0.000", alpha=0, weight="bold", fontsize=9,
+                  transform=axes.transAxes)  # fmt: skip
+        animate(*self.lines.values(), *self.heres.values(), *self.names.values(),
+                *self.numbers.values(), self.now, self.at_shown)  # fmt: skip
+
+    def set_theme(self, dark: bool) -> None:
+        """Light or dark."""
+        apply_theme(self.figure, dark, (self.now, self.trained, self.note, self.at_shown))
+        colours = colours_of(dark)
+        self.miss.set_cmap(_DIVERGING[dark])
+        self.shown.set_edgecolor(colours["ink"])
+        for artist in (
+            self.readout,
+            self.heading,
+            *self.levels,
+            *self.places,
+            self.lines[UNTRAINED],
+            self.heres[UNTRAINED],
+            self.names[UNTRAINED],
+            self.numbers[UNTRAINED],
+        ):
+            artist.set_color(colours["ink"])
+
+    def show_task(self, record: Record) -> None:
+        """The function, and the values that are shown of it."""
+        self.truth.set_data(record.truth)
+        feed(self.levels[0], *level_lines(GRID, GRID, record.truth, _LEVELS).T)
+        self.shown.set_offsets(record.points)
+        self.shown.set_array(record.values)
+        for line in self.places:
+            feed(line, *record.points.T)
+
+    def show_errors(self, record: Record, method: str) -> None:
+        """Every start's error over time, the chosen one's bold."""
+        for name, line in self.lines.items():
+            line.set_linewidth(3 if name == method else 1.3)
+            self.names[name].set_fontweight("bold" if name == method else "normal")
+            feed(line, TIMES, record.errors[name])
+        feed(self.at_shown, TIMES, record.shown_errors)
+
+    def show_fit(self, record: Record, method: str, at: int) -> None:
+        """The chosen method's fit at a time, and everybody's error."""
+        fit = record.fits[at]
+        self.fit.set_data(fit)
+        self.miss.set_data(fit - record.truth)
+        feed(self.levels[1], *level_lines(GRID, GRID, fit, _LEVELS).T)
+        self.heading.set_text(f"{method}, T = {TIMES[at]:.3g}")
+        feed(self.now, [TIMES[at]] * 2, [_LEAST, _MOST])
+        for name, text in self.numbers.items():
+            error = record.errors[name][at]
+            feed(self.heres[name], [TIMES[at]], [error])
+            text.set_text(f"{error:.3f}" if np.isfinite(error) else "lost")
+
+    def write(self, text: str) -> None:
+        """The readout."""
+        self.readout.set_text(text)
