@@ -25,7 +25,7 @@ def test_small_gradient_steps_lead_to_the_same_errors(method):
     with jax.enable_x64(False):
         # As many points as are shown: then the task is that of the paper's tests.
         task = drawn_from("CosMixture", 100).sample(jax.random.key(3))
-        steps, T = 1000, float(TIMES[AT_2])
+        steps, T = 4000, float(TIMES[AT_2])
         descend = jax.jit(
             lambda network: (
                 gradient_descent(
