@@ -1,6 +1,7 @@
 """Predictions of a user's ratings: from what is given, by the flow, and how good they are."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -34,8 +35,8 @@ def test_small_gradient_steps_lead_to_the_same_predictions():
     np.testing.assert_allclose(record.means, np.nanmean(train, axis=0), rtol=1e-6)
     steps, T = 500, float(TIMES[AT_1])
     with jax.enable_x64(False):
-        every = np.eye(100, dtype=np.float32)
-        labels = ((given[1] - mean) / deviation).astype(np.float32)[:, None]
+        every = jnp.eye(100)
+        labels = jnp.asarray((given[1] - mean) / deviation, float)[:, None]
         descend = jax.jit(
             lambda network: (
                 gradient_descent(

@@ -3,12 +3,13 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
 from comlnviz.inner import gradient_descent
-from comlnviz.papers.amaml_figure_2 import testing as test_tasks
+from comlnviz.papers.amaml_figure_2 import testing as drawn_from
 from comlnviz.papers.initializations import SQUARED
 from comlnviz.studies import regression
 from comlnviz.studies.learned_starts import TIMES, UNTRAINED, nearest, start
@@ -23,8 +24,8 @@ def test_small_gradient_steps_lead_to_the_same_errors(method):
     record = regression.study(**{**CHOSEN, "method": method, "shots": 100}, seed=3)
     with jax.enable_x64(False):
         # As many points as are shown: then the task is that of the paper's tests.
-        task = test_tasks("CosMixture", 100).sample(jax.random.key(3))
-        steps, T = 1000, float(TIMES[AT_2])
+        task = drawn_from("CosMixture", 100).sample(jax.random.key(3))
+        steps, T = 4000, float(TIMES[AT_2])
         descend = jax.jit(
             lambda network: (
                 gradient_descent(
@@ -42,7 +43,7 @@ def test_the_fit_on_show_is_the_networks():
     at = 0
     with jax.enable_x64(False):
         corner = 3**0.5 * np.array([[regression.GRID[-1], regression.GRID[0]]], np.float32)
-        value = float(start("CosMixture", "A-MAML")(corner)[0, 0])
+        value = float(start("CosMixture", "A-MAML")(jnp.asarray(corner))[0, 0])
     # After a hundredth of a unit of time the network has hardly moved; rows are the second place.
     assert record.fits[at][0, -1] == pytest.approx(value, abs=0.15)
     assert record.truth[0, 0] < record.truth[20, 20]  # −Σ x² has its top in the middle
