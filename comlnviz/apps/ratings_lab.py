@@ -152,8 +152,9 @@ class RatingsLab(AbstractApp):
             pairs, which = (said, guesses, guesses), "yours, predicted before you said"
         self._picture.show(record, self._errors, at, pairs, which)
         self._picture.show_item(self._value("item") - 1)
-        asked = self._asked == (problem, self._value("shots")) and not own
-        self._picture.show_everyone(ratings.everyone(*self._asked) if asked else None, at)
+        everyone = problem, self._value("shots")
+        asked = self._asked == everyone and not own
+        self._picture.show_everyone(ratings.everyone(*everyone) if asked else None, at)
         self._picture.write(self._readout())
         return "" if record.ok else "A flow did not come to its end: its network diverged."
 

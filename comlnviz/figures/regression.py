@@ -103,7 +103,7 @@ class RegressionFigure:
             (self.lines[name],) = axes.plot([], [], ls=_DASHES.get(name, "-"), **look)
             (self.heres[name],) = axes.plot([], [], marker="o", ms=5, **look)
             # Names and numbers apart: what does not change costs nothing.
-            beside = dict(fontsize=9, va="center", transform=axes.transAxes, **look)
+            beside: dict[str, Any] = dict(fontsize=9, va="center", transform=axes.transAxes, **look)
             height = 0.94 - 0.115 * row
             self.names[name] = axes.text(1.015, height, name, **beside)
             self.numbers[name] = axes.text(1.115, height, "", **beside)

@@ -19,33 +19,38 @@ CHOSEN: dict[str, Any] = dict(problem="CosMixture", method="A-MAML", shots=50, n
 AT_2 = nearest(2.0)
 
 
+def descended(method, T):
+    """The network after many small gradient steps on 100 values of task 3, and its queries."""
+    # As many points as are shown: then the task is that of the paper's tests.
+    task, steps = drawn_from("CosMixture", 100).sample(jax.random.key(3)), 4000
+    descend = jax.jit(
+        lambda network: (
+            gradient_descent(
+                SQUARED, network, task.support, steps, optimizer=optax.sgd(T / steps)
+            ).params
+        )
+    )
+    return descend(start("CosMixture", method)), task.query
+
+
 @pytest.mark.parametrize("method", ["A-MAML", UNTRAINED])
 def test_small_gradient_steps_lead_to_the_same_errors(method):
     record = regression.study(**{**CHOSEN, "method": method, "shots": 100}, seed=3)
     with jax.enable_x64(False):
-        # As many points as are shown: then the task is that of the paper's tests.
-        task = drawn_from("CosMixture", 100).sample(jax.random.key(3))
-        steps, T = 4000, float(TIMES[AT_2])
-        descend = jax.jit(
-            lambda network: (
-                gradient_descent(
-                    SQUARED, network, task.support, steps, optimizer=optax.sgd(T / steps)
-                ).params
-            )
-        )
-        network = descend(start("CosMixture", method))
-        error = float(SQUARED.score(network(task.query[0]), task.query[1]))
-    assert record.errors[method][AT_2] == pytest.approx(error, rel=5e-3)
+        network, query = descended(method, float(TIMES[AT_2]))
+        error = float(SQUARED.score(network(query[0]), query[1]))
+    # What tolerance and single precision leave, where an untrained network's error is 1.
+    assert record.errors[method][AT_2] == pytest.approx(error, abs=1e-3)
 
 
 def test_the_fit_on_show_is_the_networks():
-    record = regression.study(**CHOSEN, seed=1)
-    at = 0
+    record = regression.study(**{**CHOSEN, "shots": 100}, seed=3)
     with jax.enable_x64(False):
+        network, _ = descended("A-MAML", float(TIMES[0]))
         corner = 3**0.5 * np.array([[regression.GRID[-1], regression.GRID[0]]], np.float32)
-        value = float(start("CosMixture", "A-MAML")(jnp.asarray(corner))[0, 0])
-    # After a hundredth of a unit of time the network has hardly moved; rows are the second place.
-    assert record.fits[at][0, -1] == pytest.approx(value, abs=0.15)
+        value = float(network(jnp.asarray(corner))[0, 0])
+    assert record.fits[0][0, -1] == pytest.approx(value, abs=1e-3)  # rows are the second place
+    assert abs(record.fits[0][-1, 0] - value) > 1e-2
     assert record.truth[0, 0] < record.truth[20, 20]  # −Σ x² has its top in the middle
 
 
