@@ -1,0 +1,8 @@
+"""The course: what copies it, runs a submission safely, checks and grades it.
+
+The assignments themselves are in ``notebooks/course``. Nothing of the core imports this.
+"""
+
+from .check import Verdict as Verdict, check as check
+from .folder import new_course as new_course, source as source
+from .runner import Limits as Limits, Outcome as Outcome, run as run
