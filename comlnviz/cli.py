@@ -1,4 +1,4 @@
-"""The command line: ``comlnviz lab | run | course | export | reproduce | bench | data | doctor``."""
+"""The command line: ``comlnviz lab | run | course | export | reproduce | bench | data | …``."""
 
 import argparse
 import importlib.util

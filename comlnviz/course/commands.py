@@ -25,5 +25,5 @@ def check(notebook: Path, seconds: float) -> tuple[list[str], bool]:
         reason = f": {verdict.failure}" if verdict.failure else ""
         lines.append(f"{mark}  {verdict.question} ({verdict.points:g} points){reason}")
     passed = sum(not verdict.failure for verdict in verdicts)
-    lines.append(f"{passed} of {len(verdicts)} visible tests pass; grading has hidden ones as well.")
+    lines.append(f"{passed} of {len(verdicts)} visible tests pass; grading has hidden ones, too.")
     return lines, passed == len(verdicts) and not remarks

@@ -51,10 +51,8 @@ class IsolatedExecute(Execute):
         names = [cells.title(cell, n + 1) for n, cell in enumerate(runs)]
         folder = Path(resources.get("metadata", {}).get("path") or os.curdir)
         limits = Limits(self.timeout or Limits.seconds, self.memory * 2**20)
-        private = [Path(_course(self).root)]
-        outcomes = run(
-            [cell.source for cell in runs], names, folder, limits=limits, private=private
-        )
+        sources, private = [cell.source for cell in runs], _private(_course(self))
+        outcomes = run(sources, names, folder, limits=limits, private=private)
         for number, (cell, outcome) in enumerate(zip(runs, outcomes, strict=True), start=1):
             notes = cell.metadata.get("comlnviz", {}).get("notes", [])
             told = [{"output_type": "stream", "name": "stderr", "text": note} for note in notes]
@@ -66,3 +64,15 @@ class IsolatedExecute(Execute):
 def _course(preprocessor: Any) -> Any:
     """nbgrader's course directory: known to what runs the exporter that runs the step."""
     return preprocessor.parent.parent.coursedir
+
+def _private(course: Any) -> list[Path]:
+    """What a submission may not read: solutions, other submissions, grades."""
+    folders = (
+        course.source_directory,
+        course.submitted_directory,
+        course.autograded_directory,
+        course.feedback_directory,
+    )
+    root = Path(course.root)
+    return [*(root / folder for folder in folders), Path(course.db_url.removeprefix("sqlite:///"))]
+

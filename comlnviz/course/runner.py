@@ -91,10 +91,10 @@ def run(
 def _attempt(
     request: dict[str, Any], seconds: float, outcomes: dict[int, Outcome]
 ) -> tuple[int | None, str]:
-    """Run cells in one process until the last, or one that it does not survive: which, and why."""
+    """Run cells in one process until the last, or one that it cannot go on after: which, why."""
     waiting = [cell["number"] for cell in request["cells"]]
     connection = _worker().connection()
-    child = None
+    child, megabytes = None, request["memory"] >> 20
     try:
         connection.send_bytes(json.dumps(request).encode())
         deadline = monotonic() + _PATIENCE
@@ -107,8 +107,10 @@ def _attempt(
             elif "started" in message:
                 deadline = monotonic() + seconds
             else:
-                n = waiting.pop(0)
-                outcomes.setdefault(n, Outcome(message["outputs"], message["failure"]))
+                error = message["failure"]
+                if error and error["ename"].endswith("MemoryError"):  # it may still hold it all
+                    return waiting[0], f"used more than {megabytes} MB and was stopped"
+                outcomes.setdefault(waiting.pop(0), Outcome(message["outputs"], error))
         return None, ""
     except (EOFError, OSError, ValueError, KeyError):
         return waiting[0], "ended its own process, or brought it down for want of memory"

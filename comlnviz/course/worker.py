@@ -6,6 +6,7 @@ child gives up its rights (`_confine`), then executes cell after cell in an IPyt
 Jupyter kernel, and tells what each displayed. The one who asks keeps the time (`runner`).
 """
 
+import base64
 import json
 import os
 import resource
@@ -18,7 +19,7 @@ from typing import Any
 TEXT = 20_000  # characters of a text output that are kept
 PICTURE = 3_000_000  # characters of any other
 
-# What reaches beyond the process; a name that ends with a dot stands for all that begin so.
+# What reaches beyond the process.
 FORBIDDEN = {
     "subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn",
     "os.spawn", "os.startfile", "os.kill", "os.killpg", "pty.spawn", "socket.connect",
@@ -28,8 +29,8 @@ FORBIDDEN = {
 CHANGES = {
     "os.remove": ((0, 1),), "os.rmdir": ((0, 1),), "os.mkdir": ((0, 2),),
     "os.rename": ((0, 2), (1, 3)), "os.link": ((0, 2), (1, 3)), "os.symlink": ((1, 2),),
-    "os.chmod": ((0, 2),), "os.chown": ((0, 3),), "os.utime": ((0, 3),), "os.truncate": ((0, None),),
-    "shutil.rmtree": ((0, 1),), "shutil.move": ((0, None), (1, None)),
+    "os.chmod": ((0, 2),), "os.chown": ((0, 3),), "os.utime": ((0, 3),),
+    "os.truncate": ((0, None),), "shutil.rmtree": ((0, 1),), "shutil.move": ((0, None), (1, None)),
     "sqlite3.connect": ((0, None),),
 }  # fmt: skip
 LOOKS = {"os.listdir", "os.scandir", "os.chdir"}
@@ -72,7 +73,8 @@ def _submission(connection: Connection) -> None:
     _say(connection, child=os.getpid())
     request = json.loads(connection.recv_bytes())
     os.chdir(request["folder"])
-    os.environ["HOME"] = os.environ["IPYTHONDIR"] = request["folder"]
+    os.environ["HOME"] = os.environ["TMPDIR"] = request["folder"]
+    os.environ["IPYTHONDIR"] = os.path.join(request["folder"], ".ipython")
     sys.path.insert(0, "")
     sys.dont_write_bytecode = True
     shell = _shell()
@@ -169,6 +171,7 @@ def _execute(shell: Any, source: str) -> tuple[list[dict[str, Any]], dict[str, A
 
     type(shell).failure = None
     with capture_output() as captured:
+        shell.display_trap.hook = sys.displayhook  # or a value would be printed
         result = shell.run_cell(source, store_history=False)
     outputs: list[dict[str, Any]] = [
         {"output_type": "stream", "name": name, "text": _cut(text)}
@@ -177,9 +180,9 @@ def _execute(shell: Any, source: str) -> tuple[list[dict[str, Any]], dict[str, A
     ]
     for shown in captured.outputs:
         data = {
-            kind: value if not kind.startswith("text/") else _cut(str(value))
-            for kind, value in shown.data.items()
-            if "widget" not in kind and len(str(value)) < PICTURE
+            kind: _cut(value) if kind.startswith("text/") else value
+            for kind, value in ((kind, _text(value)) for kind, value in shown.data.items())
+            if "widget" not in kind and len(value) < PICTURE
         }
         outputs.append(
             {"output_type": "display_data", "data": data, "metadata": dict(shown.metadata or {})}
@@ -195,6 +198,10 @@ def _execute(shell: Any, source: str) -> tuple[list[dict[str, Any]], dict[str, A
     if failure is not None:
         outputs.append({"output_type": "error", **failure})
     return outputs, failure
+
+
+def _text(value: Any) -> Any:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def _cut(text: str) -> str:

@@ -76,7 +76,9 @@ def test_submissions_are_put_in_order_again():
         marks = {"grade_id": name, "locked": locked, "grade": locked, "solution": not locked}
         return nbformat.v4.new_code_cell(source, metadata={"nbgrader": marks})
 
-    original = [cell("a", "a", False), cell("test_a", "ta"), cell("b", "b", False), cell("test_b", "tb")]
+    original = [
+        cell("a", "a", False), cell("test_a", "ta"), cell("b", "b", False), cell("test_b", "tb"),
+    ]  # fmt: skip
     own = nbformat.v4.new_code_cell("own")
     found = [cell("a", "mine", False), own, cell("test_b", "tb"), cell("test_b", "easier")]
     remarks = cells.restore(found, original)

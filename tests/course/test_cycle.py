@@ -34,7 +34,8 @@ NASTY = {
     "    shutil.rmtree(place, ignore_errors=True)\nos.remove({gradebook!r})",
     "largest_step": "",
     # One that would give itself the points.
-    "order": "import sqlite3\nsqlite3.connect({gradebook!r}).execute('update grade set auto_score = 99')",
+    "order": "import sqlite3\nbook = sqlite3.connect({gradebook!r})\n"
+    "book.execute('update grade set auto_score = 99')",
 }
 
 
@@ -164,7 +165,7 @@ def test_two_students_go_through_it(course):
     text = feedback(course, "ben")
     for sentence in (
         "Question &#39;test_descend&#39; took longer than 4 s and was stopped",
-        "MemoryError",
+        "used more than 700 MB and was stopped",
         "may change files of its own folder only",
         "name &#39;largest_step&#39; is not defined",
         "The cell &#39;test_loss&#39; had been changed; the original was used.",

@@ -71,7 +71,7 @@ def test_an_endless_loop_is_stopped_named_and_the_others_are_graded(folder, loop
 def test_a_loop_that_eats_memory_fails_and_the_others_are_graded(folder, eater):
     eating, last = go(folder, eater, "print('graded')", limits=Limits(20, 2**29))
     assert eating.error is not None
-    assert "MemoryError" in said(eating) or "memory" in said(eating)
+    assert "Question 'q0' used more than 512 MB" in said(eating) or "memory" in said(eating)
     assert text(last) == "graded\n"
 
 
@@ -81,7 +81,7 @@ def test_a_process_that_ends_itself_has_not_passed(folder):
     later, last = go(folder, "import os, threading\nthreading.Timer(0.3, os._exit, [0]).start()",
                      "import time; time.sleep(1)\nassert False")  # fmt: skip
     assert "ended its own process" in said(last)
-    assert said(go(folder, "exit(0)\nassert False")[0]) is None or True
+    assert said(go(folder, "raise SystemExit")[0]).startswith("SystemExit")
 
 
 def test_files_are_deleted_from_a_copy_only(folder):
@@ -139,7 +139,8 @@ def test_a_flood_of_output_is_cut(folder):
 
 def test_one_submission_cannot_see_another(folder):
     go(folder, "import numpy as np\nnp.pi = 3\nopen('left', 'w').write('x')")
-    (outcome,) = go(folder, "import numpy as np, os\nassert np.pi > 3\nassert not os.path.exists('left')")
+    look = "import numpy as np, os\nassert np.pi > 3\nassert not os.path.exists('left')"
+    (outcome,) = go(folder, look)
     assert outcome.error is None
 
 
