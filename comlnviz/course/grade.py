@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nbformat import NotebookNode
+import nbformat
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Integer
 
@@ -55,8 +55,8 @@ class IsolatedExecute(Execute):
         outcomes = run(sources, names, folder, limits=limits, private=private)
         for number, (cell, outcome) in enumerate(zip(runs, outcomes, strict=True), start=1):
             notes = cell.metadata.get("comlnviz", {}).get("notes", [])
-            told = [{"output_type": "stream", "name": "stderr", "text": note} for note in notes]
-            cell.outputs = [NotebookNode(output) for output in [*told, *outcome.outputs]]
+            told = [{"output_type": "stream", "name": "stdout", "text": note} for note in notes]
+            cell.outputs = [nbformat.from_dict(output) for output in [*told, *outcome.outputs]]
             cell.execution_count = number
         return nb, resources
 

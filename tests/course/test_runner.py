@@ -6,6 +6,7 @@ import time
 import psutil
 import pytest
 
+from comlnviz.apps import ALL
 from comlnviz.course import Limits, run, runner
 
 QUICK = Limits(seconds=1.5, memory=2**29)
@@ -156,3 +157,14 @@ def test_no_process_is_left_behind(folder):
     assert server.process.poll() is not None
     assert go(folder, "print('again')")[0].error is None
     assert os.path.exists(folder)
+
+
+@pytest.mark.slow
+def test_a_submission_that_displays_live_figures_is_graded(folder):
+    show = [f"from comlnviz.apps import {app.__name__}\n{app.__name__}()" for app in ALL]
+    *shown, last = go(folder, *show, "print('graded')", limits=Limits(120, 2**32))
+    for app, outcome in zip(ALL, shown, strict=True):
+        assert outcome.error is None, said(outcome)
+        assert any("image/png" in o.get("data", {}) for o in outcome.outputs), app
+        assert not [kind for o in outcome.outputs for kind in o.get("data", {}) if "widget" in kind]
+    assert text(last) == "graded\n"
