@@ -55,8 +55,8 @@ class IsolatedExecute(Execute):
         outcomes = run(sources, names, folder, limits=limits, private=private)
         for number, (cell, outcome) in enumerate(zip(runs, outcomes, strict=True), start=1):
             notes = cell.metadata.get("comlnviz", {}).get("notes", [])
-            told = [{"output_type": "stream", "name": "stdout", "text": note} for note in notes]
-            cell.outputs = [nbformat.from_dict(output) for output in [*told, *outcome.outputs]]
+            told = [{"output_type": "stream", "text": note} for note in notes]
+            cell.outputs = [_harmless(output) for output in [*told, *outcome.outputs]]
             cell.execution_count = number
         return nb, resources
 
@@ -64,6 +64,12 @@ class IsolatedExecute(Execute):
 def _course(preprocessor: Any) -> Any:
     """nbgrader's course directory: known to what runs the exporter that runs the step."""
     return preprocessor.parent.parent.coursedir
+
+def _harmless(output: dict[str, Any]) -> Any:
+    """An output for nbgrader, which gives no points where anything, a warning say, is on stderr."""
+    is_text = output["output_type"] == "stream"
+    return nbformat.from_dict(output | {"name": "stdout"} if is_text else output)
+
 
 def _private(course: Any) -> list[Path]:
     """What a submission may not read: solutions, other submissions, grades."""

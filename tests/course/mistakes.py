@@ -28,7 +28,7 @@ MISTAKES = {
         ("modified_euler", "h / 2 * (slope + field(x + h * slope))", "h * slope",
          "test_modified_euler", "forward Euler"),
         ("exact_flow", "np.exp(-t * curvatures)", "np.exp(t * curvatures)", "test_exact_flow",
-         "should end at the target"),
+         "sign of the exponent"),
         ("largest_step", "np.linalg.eigvalsh(A).max()", "4.0", "test_largest_step",
          "A new quadratic"),  # a hard-coded answer
         ("order", "coarse / fine", "fine / coarse", "test_order", "swapped"),
@@ -143,7 +143,8 @@ MISTAKES = {
     ],
     "assignment_6_inner_loops": [
         ("descend", " - step_size * A @ g", "", "test_descend", "detached gradient"),
-        ("descend", "g - slope - step_size", "g + slope - step_size", "test_descend", "off by"),
+        ("descend", "g - slope - step_size", "g + slope - step_size", "test_descend",
+         "sign is wrong"),
         ("descend", "        w, g = w - step_size * slope, g - slope - step_size * A @ g",
          "        w = w - step_size * slope\n        slope = A @ (w - target)\n"
          "        g = g - slope - step_size * A @ g", "test_descend", "w was updated before"),

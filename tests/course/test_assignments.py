@@ -34,9 +34,13 @@ def grade(assignment, runs):
     return points, most, failures, outcomes
 
 
-def graded(assignment):
-    """Without figures, which take most of the time."""
-    return [cell for cell in cells.code(read(assignment).cells) if cells.grade_id(cell)]
+def graded(assignment, test=None):
+    """Without figures; with a test, only what stands before it, and it alone of the tests."""
+    runs = [cell for cell in cells.code(read(assignment).cells) if cells.grade_id(cell)]
+    if test is None:
+        return runs
+    (last,) = [n for n, cell in enumerate(runs) if cells.grade_id(cell) == test]
+    return [cell for cell in runs[:last] if not cells.is_test(cell)] + [runs[last]]
 
 
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)
@@ -52,6 +56,15 @@ def test_the_reference_gets_full_marks_in_time_and_in_silence(assignment):
     assert [o for o in outputs if "image/png" in o.get("data", {})]
 
 
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_a_test_needs_no_other_test(assignment):
+    runs = graded(assignment)
+    tests = [cell for cell in runs if cells.is_test(cell)]
+    rest = [cell for cell in runs if not cells.is_test(cell)]
+    *_, failures, _ = grade(assignment, rest + tests[::-1])
+    assert failures == {}
+
+
 @pytest.mark.parametrize(
     ("assignment", "mistake"),
     [
@@ -62,12 +75,12 @@ def test_the_reference_gets_full_marks_in_time_and_in_silence(assignment):
 )
 def test_a_mistake_costs_points_and_is_named(assignment, mistake):
     where, old, new, test, says = mistake
-    runs = graded(assignment)
+    runs = graded(assignment, test)
     (cell,) = [cell for cell in runs if cells.grade_id(cell) == where]
     assert old is None or old in cell.source, "the mistake cannot be planted"
     cell.source = new if old is None else cell.source.replace(old, new, 1)
     points, most, failures, _ = grade(assignment, runs)
-    assert points < most
+    assert points == 0 < most
     assert says in failures.get(test, "passed"), failures
 
 
