@@ -61,7 +61,7 @@ book: install
 course: install
 	rm -rf build/course
 	$(BIN)/comlnviz course new build/course
-	cd build/course && $(abspath $(BIN))/nbgrader generate_assignment --assignment="*"
+	cd build/course && PATH="$(abspath $(BIN)):$$PATH" nbgrader generate_assignment --assignment="*"
 	$(BIN)/python -m pytest tests/course
 
 # make gif        the animated picture of README.md

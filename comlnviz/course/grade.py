@@ -62,8 +62,9 @@ class IsolatedExecute(Execute):
 
 
 def _course(preprocessor: Any) -> Any:
-    """nbgrader's course directory: known to what runs the exporter that runs the step."""
+    """Nbgrader's course directory: known to what runs the exporter that runs the step."""
     return preprocessor.parent.parent.coursedir
+
 
 def _harmless(output: dict[str, Any]) -> Any:
     """An output for nbgrader, which gives no points where anything, a warning say, is on stderr."""
@@ -81,4 +82,3 @@ def _private(course: Any) -> list[Path]:
     )
     root = Path(course.root)
     return [*(root / folder for folder in folders), Path(course.db_url.removeprefix("sqlite:///"))]
-

@@ -51,7 +51,7 @@ def run(
     names: Sequence[str],
     folder: Path,
     *,
-    limits: Limits = Limits(),  # noqa: B008
+    limits: Limits = Limits(),
     private: Sequence[Path] = (),
 ) -> list[Outcome]:
     """Execute cells one after the other in a copy of ``folder``, and return what came of each.

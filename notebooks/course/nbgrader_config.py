@@ -1,6 +1,6 @@
 """nbgrader's settings for this course. Run nbgrader in the folder that holds this file."""
 
-c = get_config()  # noqa: F821
+c = get_config()
 
 c.CourseDirectory.course_id = "comlnviz"
 c.ClearSolutions.code_stub = {

@@ -112,4 +112,4 @@ def test_it_is_made_as_a_course_should_be(assignment):
             if marks.get("solution"):
                 assert "### BEGIN SOLUTION" in cell.source
     by_hand = [c for c in notebook.cells if c.cell_type == "markdown" and cells.grade_id(c)]
-    assert by_hand and "point each" in text.lower() or "points)" in text
+    assert (by_hand and "point each" in text.lower()) or "points)" in text
