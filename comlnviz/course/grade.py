@@ -46,7 +46,7 @@ class IsolatedExecute(Execute):
 
     memory = Integer(2048, help="Megabytes a submission may use.").tag(config=True)
 
-    def preprocess(self, nb: Any, resources: Any, km: Any = None) -> tuple[Any, Any]:
+    def preprocess(self, nb: Any, resources: Any = None, km: Any = None) -> tuple[Any, Any]:
         runs = cells.code(nb.cells)
         names = [cells.title(cell, n + 1) for n, cell in enumerate(runs)]
         folder = Path(resources.get("metadata", {}).get("path") or os.curdir)

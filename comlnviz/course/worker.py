@@ -127,8 +127,8 @@ def _confine(folder: str, private: list[str], memory: int) -> None:
             raise PermissionError(f"A submission may not do this: {event}")
         elif event in CHANGES:
             for at, beside in CHANGES[event]:
-                known = beside is not None and beside < len(arguments)
-                change(arguments[at], arguments[beside] if known else None)
+                there = beside is not None and beside < len(arguments)
+                change(arguments[at], arguments[beside or 0] if there else None)
         elif event in LOOKS:
             look(arguments[0])
 

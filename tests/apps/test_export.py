@@ -1,7 +1,7 @@
 """`comlnviz export`: every figure as files."""
 
 from comlnviz import cli
-from comlnviz.apps import ALL, FlowExplorer, MemoryRuntime
+from comlnviz.apps import FlowExplorer, MemoryRuntime
 from comlnviz.apps.export import export
 
 
@@ -27,4 +27,3 @@ def test_the_command_writes_all_figures(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("comlnviz.apps.export.export", lambda f: asked.append(f) or [f / "A.png"])
     assert cli.main(["export", str(tmp_path)]) == 0
     assert asked == [tmp_path] and capsys.readouterr().out == f"{tmp_path / 'A.png'}\n"
-    assert export.__defaults__ == (ALL,)

@@ -90,7 +90,7 @@ MISTAKES = {
     ],
     "assignment_4_adjoint_maml": [
         ("hvp", "eps = 1e-20\n    return np.imag(gradient(u + 1j * eps * v, x, y)) / eps",
-         "eps = 1e-5\n    return (gradient(u + eps * v, x, y) - gradient(u - eps * v, x, y)) / 2e-5",
+         "e = 1e-5\n    return (gradient(u + e * v, x, y) - gradient(u - e * v, x, y)) / 2e-5",
          "test_hvp", "half of the digits"),
         ("hvp", "np.imag(", "np.real(", "test_hvp", "off by"),
         ("forward", "u - h / 2 * (slope + gradient(u - h * slope, x, y))", "u - h * slope",
@@ -98,8 +98,8 @@ MISTAKES = {
         ("forward", "range(num_steps)", "range(num_steps - 1)", "test_forward", "3 states"),
         ("costate_step", "return c - h / 2 * (late + early)", "return c + h / 2 * (late + early)",
          "test_costate_step", "the sign is wrong"),
-        ("costate_step", "    early = hvp(u_now, c - h * late, x, y)\n    return c - h / 2 * (late + early)",
-         "    return c - h * late", "test_costate_step", "forward Euler"),
+        ("costate_step", "c - h / 2 * (late + early)", "c - h * late", "test_costate_step",
+         "forward Euler"),
         ("costate_step", "c - h * late, x, y)", "c, x, y)", "test_costate_step", "should be to c̃"),
         ("costate_step", "hvp(u_now, c", "hvp(u_next, c", "test_costate_step", "both ends"),
         ("meta_gradient", "    for j in reversed(range(num_steps)):\n"
