@@ -1,11 +1,11 @@
 """`comlnviz export`: every figure as files."""
 
 from comlnviz import cli
-from comlnviz.apps import FlowExplorer, MemoryRuntime
+from comlnviz.apps import MemoryRuntime
 from comlnviz.apps.export import export
 
 
-class Told(FlowExplorer):
+class Told(MemoryRuntime):
     """A figure with a story that is quickly told."""
 
     def export(self, path):
