@@ -12,7 +12,7 @@ UV := $(BIN)/uv
 LOWEST := build/lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test thorough check format notebooks book gif lock lowest clean
+.PHONY: help install lab test thorough check format notebooks book course gif lock lowest clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -56,6 +56,13 @@ notebooks: install
 # make book       the executed notebooks as a website in _book/
 book: install
 	$(BIN)/python tools/static_book.py notebooks _book
+
+# make course   the course as students get it in build/course/release, and its tests
+course: install
+	rm -rf build/course
+	$(BIN)/comlnviz course new build/course
+	cd build/course && PATH="$(abspath $(BIN)):$$PATH" nbgrader generate_assignment --assignment="*"
+	$(BIN)/python -m pytest tests/course
 
 # make gif        the animated picture of README.md
 gif: install

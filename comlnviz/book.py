@@ -8,6 +8,7 @@ from pathlib import Path
 
 FIRST = "00_start_here.ipynb"
 _HIDDEN = (".ipynb_checkpoints", "__pycache__")
+_COURSE = "course"  # for teachers: it holds the solutions
 
 
 class BookError(Exception):
@@ -24,18 +25,24 @@ def source() -> Path:
 
 
 def copy_book(destination: Path) -> list[Path]:
-    """Copy the book into ``destination``; return the files kept, which differ from the book's.
+    """Copy the book into ``destination``; return the files kept, which differ from the book's."""
+    return copy_tree(source(), destination, leave=(*_HIDDEN, _COURSE))
 
-    A file that is there already is never written to: it may hold a reader's work.
+
+def copy_tree(origin: Path, destination: Path, leave: tuple[str, ...] = _HIDDEN) -> list[Path]:
+    """Copy a folder into ``destination``; return the files kept, which differ from the folder's.
+
+    A file that is there already is never written to: it may hold a reader's work. Files and folders
+    whose names are in ``leave`` are not copied.
     """
-    origin, kept = source(), []
+    kept = []
     if destination.exists() and not destination.is_dir():
         raise BookError(f"{destination} is a file; give a folder, or a name that is still free.")
     if destination.resolve() == origin.resolve():
         return []
     for page in sorted(origin.rglob("*")):
         relative = page.relative_to(origin)
-        if page.is_dir() or any(part in _HIDDEN for part in relative.parts):
+        if page.is_dir() or any(part in leave for part in relative.parts):
             continue
         target = destination / relative
         if not target.exists():

@@ -1,4 +1,4 @@
-"""The command line: ``comlnviz lab | run | reproduce | bench | data | doctor``."""
+"""The command line: ``comlnviz lab | run | course | export | reproduce | bench | data | …``."""
 
 import argparse
 import dataclasses
@@ -58,6 +58,20 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=600,
                      help="how long one cell may take (default: %(default)s)")  # fmt: skip
     run.set_defaults(command=_run)
+
+    course = commands.add_parser("course", help="copy the course, or check an assignment")
+    actions = course.add_subparsers(dest="action", metavar="ACTION", required=True)
+    new = actions.add_parser("new", help="copy the course, with solutions, for a teacher")
+    new.add_argument("folder", metavar="DIR", type=Path)
+    check = actions.add_parser("check", help="run an assignment's visible tests")
+    check.add_argument("notebook", metavar="NOTEBOOK", type=Path)
+    check.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=30,
+                       help="how long one cell may take (default: %(default)s)")  # fmt: skip
+    course.set_defaults(command=_course)
+
+    export = commands.add_parser("export", help="write every live figure to files")
+    export.add_argument("folder", metavar="DIR", type=Path)
+    export.set_defaults(command=_export)
 
     doctor = commands.add_parser("doctor", help="check this installation and say what is wrong")
     doctor.set_defaults(command=_doctor)
@@ -136,6 +150,28 @@ def _run(options: argparse.Namespace) -> int:
 
     for path in options.notebooks:
         execute(path, timeout=options.timeout, environment=cache_environment())
+    return 0
+
+
+def _course(options: argparse.Namespace) -> int:
+    _require_lab_extra("nbformat")
+    from .course import commands
+
+    lines, passed = (
+        commands.new(options.folder)
+        if options.action == "new"
+        else commands.check(options.notebook, options.timeout)
+    )
+    print(*lines, sep="\n")
+    return 0 if passed else 1
+
+
+def _export(options: argparse.Namespace) -> int:
+    _require_lab_extra("ipywidgets")
+    from .apps.export import export
+
+    for path in export(options.folder):
+        print(path, flush=True)
     return 0
 
 

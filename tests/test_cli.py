@@ -11,10 +11,12 @@ from comlnviz import book, cli
 def pages(tmp_path, monkeypatch):
     """A small book in place of the real one."""
     folder = tmp_path / "pages"
-    (folder / "course").mkdir(parents=True)
+    (folder / "extra").mkdir(parents=True)
+    (folder / "course").mkdir()
     (folder / ".ipynb_checkpoints").mkdir()
     (folder / book.FIRST).write_text("start")
-    (folder / "course" / "01.ipynb").write_text("one")
+    (folder / "extra" / "01.ipynb").write_text("one")
+    (folder / "course" / "solutions.ipynb").write_text("for teachers")
     (folder / ".ipynb_checkpoints" / "x.ipynb").write_text("stale")
     monkeypatch.setattr(book, "source", lambda: folder)
     return folder
@@ -70,7 +72,7 @@ def test_lab_copies_the_book_and_opens_its_first_page(pages, started, tmp_path, 
     with pytest.raises(SystemExit):
         cli.main(["lab", str(folder), "--no-browser", "--port", "8899"])
     copied = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    assert copied == ["00_start_here.ipynb", "course/01.ipynb"]
+    assert copied == ["00_start_here.ipynb", "extra/01.ipynb"]
     ((command, environment),) = started
     assert command[1:3] == ["-m", "jupyterlab"]
     assert f"--ServerApp.root_dir={folder.resolve()}" in command
@@ -86,14 +88,14 @@ def test_lab_never_overwrites_a_readers_notebook(pages, started, tmp_path, capsy
         with pytest.raises(SystemExit):
             cli.main(["lab", str(folder)])
         assert "Kept" not in capsys.readouterr().out
-    (folder / "course" / "01.ipynb").write_text("a reader's work")
+    (folder / "extra" / "01.ipynb").write_text("a reader's work")
     (folder / book.FIRST).unlink()
     with pytest.raises(SystemExit):
         cli.main(["lab", str(folder)])
-    assert (folder / "course" / "01.ipynb").read_text() == "a reader's work"
+    assert (folder / "extra" / "01.ipynb").read_text() == "a reader's work"
     assert (folder / book.FIRST).read_text() == "start"
     kept = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Kept")]
-    assert len(kept) == 1 and os.path.join("course", "01.ipynb") in kept[0]
+    assert len(kept) == 1 and os.path.join("extra", "01.ipynb") in kept[0]
 
 
 def test_lab_in_a_clone_opens_the_notebooks_themselves(pages, started):
