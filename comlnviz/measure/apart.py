@@ -84,10 +84,10 @@ class Apart:
         if code is None and known.get("seconds") is None:
             why = f"It did not finish within {self.timeout:g} s."
             return from_json(known | {"status": "out of time", "why": why})
-        if code is None:
+        if code is None and known.get("error") is None:
             why = f"The reference took longer than {self.timeout:g} s."
             return from_json(known | {"error_why": why})
-        if code == 0:
+        if code in (0, None):
             return from_json(known)
         words = _text(self._complaints)
         if code == -9 or "RESOURCE_EXHAUSTED" in words:

@@ -113,7 +113,7 @@ def test_killed_many_times_nothing_is_lost_but_steps_since_the_last_checkpoint(t
     command = [sys.executable, "-c", CHILD, str(file), str(steps), *folders]
     random = np.random.default_rng(0)
     reached = []
-    for _ in range(often(4, 20)):
+    for _ in range(often(2, 20)):
         before = file.stat().st_mtime_ns if file.exists() else None
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         while child.poll() is None:  # until it has got further
