@@ -68,7 +68,8 @@ def test_a_readers_ratings_are_adapted_to_and_what_was_predicted_is_kept(lab):
     miss = (abs(before[0] - 5) + abs(guess - 2)) / 2
     assert f"2 of your ratings, missed by {miss:.1f} each" in lab._picture.readout.get_text()
     assert len(lab._picture.later.get_xdata()) == 2
-    wanted = ratings.study(problem="tastes", items=[0, 99], ratings=[5, 2])
+    problem = lab.controls["problem"].value
+    wanted = ratings.study(problem=problem, items=[0, 99], ratings=[5, 2])
     np.testing.assert_array_equal(lab._record.adapted, wanted.adapted)
     assert "mine = {0: 5, 99: 2}" in lab.code()
     lab.forget()
