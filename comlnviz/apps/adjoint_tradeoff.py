@@ -3,14 +3,13 @@
 from typing import Any, final
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..figures.adjoint_tradeoff import TradeoffFigure
 from ..studies import adjoint_tradeoff
 from ..studies.adjoint_tables import table
 from ..studies.adjoint_tradeoff import MAX_BACK, METHODS, PROBLEMS, STATES
 from .base import AbstractApp
-from .controls import choice, log_slider, number, rows, steps
+from .controls import choice, log_slider, number, steps
 
 
 @final
@@ -45,19 +44,13 @@ class AdjointTradeoff(AbstractApp):
             "seed": number("start", 0, 999, 0, "Which start, and which task: 0–999"),
         }
 
-    def _make_figure(self) -> Figure:
+    def _make_picture(self) -> TradeoffFigure:
         self._picture = TradeoffFigure()
-        return self._picture.figure
-
-    def _arrange(self) -> list[Any]:
-        return rows(self.controls)
+        return self._picture
 
     def _extra_buttons(self) -> list[tuple[str, str, Any]]:
         tooltip = "The error here with each number of stored states, as a curve"
         return [("All numbers of states", tooltip, self._sweep_here)]
-
-    def _on_theme(self, dark: bool) -> None:
-        self._picture.set_theme(dark)
 
     def settings(self) -> dict[str, Any]:
         """What `studies.adjoint_tradeoff.study` is called with for the present picture."""

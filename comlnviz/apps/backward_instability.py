@@ -5,7 +5,6 @@ from typing import Any, final
 
 import ipywidgets as widgets
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..figures.animation import export_animation
 from ..figures.backward_instability import InstabilityFigure
@@ -58,9 +57,9 @@ class BackwardInstability(AbstractLandscapeApp):
             ),
         }
 
-    def _make_figure(self) -> Figure:
+    def _make_picture(self) -> InstabilityFigure:
         self._picture = InstabilityFigure()
-        return self._picture.figure
+        return self._picture
 
     def _arrange(self) -> list[Any]:
         others = {name: c for name, c in self.controls.items() if name != "progress"}
@@ -83,9 +82,6 @@ class BackwardInstability(AbstractLandscapeApp):
                 for suffix in suffixes
             ),
         ]
-
-    def _on_theme(self, dark: bool) -> None:
-        self._picture.set_theme(dark)
 
     def settings(self) -> dict[str, Any]:
         """What `studies.backward_instability.study` is called with for the present picture."""

@@ -7,7 +7,7 @@ import html
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from ..citations import citation
 from .canvas import FigureCanvas
 from .cells import close_earlier_in_this_cell
+from .controls import rows
 from .scheduler import Coalescer
 
 _STYLE = """<style>
@@ -22,6 +23,16 @@ _STYLE = """<style>
 .comlnviz-message { min-height: 1.6em; font-size: 13px; }
 .comlnviz-code pre { white-space: pre-wrap; font-size: 12px; }
 </style>"""
+
+
+class Picture(Protocol):
+    """A figure that an app feeds."""
+
+    figure: Figure
+
+    def set_theme(self, dark: bool) -> None:
+        """Light or dark."""
+        ...
 
 
 class AbstractApp(ABC):
@@ -46,7 +57,8 @@ class AbstractApp(ABC):
         self._text = widgets.HTML(layout=widgets.Layout(display="none")).add_class("comlnviz-code")
         self._shown = ""
         self._set(values)
-        self.canvas = FigureCanvas(self._make_figure(), on_theme=self._on_theme)
+        picture = self._make_picture()
+        self.canvas = FigureCanvas(picture.figure, on_theme=picture.set_theme)
         self._updates = Coalescer(self._refresh, self.canvas, self._on_error)
         for control in self.controls.values():
             control.observe(self._on_change, names="value")
@@ -63,7 +75,7 @@ class AbstractApp(ABC):
         """The controls by name, with their opening values."""
 
     @abstractmethod
-    def _make_figure(self) -> Figure:
+    def _make_picture(self) -> Picture:
         """The figure with all its artists, before there is anything to show."""
 
     @abstractmethod
@@ -74,13 +86,9 @@ class AbstractApp(ABC):
     def _describe(self) -> str:
         """The picture in a sentence, for readers who do not see it."""
 
-    @abstractmethod
     def _arrange(self) -> list[Any]:
         """The controls as rows of widgets."""
-
-    @abstractmethod
-    def _on_theme(self, dark: bool) -> None:
-        """Restyle the figure."""
+        return rows(self.controls)
 
     @abstractmethod
     def code(self) -> str:

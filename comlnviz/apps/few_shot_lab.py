@@ -4,7 +4,6 @@ from typing import Any, final
 
 import ipywidgets as widgets
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..data import DataError
 from ..figures.lab import CLASSES, LabFigure
@@ -46,21 +45,18 @@ class FewShotLab(AbstractApp):
             ),
         }
 
-    def _make_figure(self) -> Figure:
+    def _make_picture(self) -> LabFigure:
         self._picture = LabFigure()
         self._key: tuple | None = None
         self._episode: lab.Episode | None = None
         names = [f"class {letter}" for letter in "ABCDE"]
         self.pads = Pads([*names, "what is this?"], [*CLASSES, "#888888"])
         self._drawer = widgets.VBox([self.pads], layout=widgets.Layout(display="none"))
-        return self._picture.figure
+        return self._picture
 
     def _arrange(self) -> list[Any]:
         self.pads.observe(self._on_change, names="ink")
         return [*rows(self.controls), self._drawer]
-
-    def _on_theme(self, dark: bool) -> None:
-        self._picture.set_theme(dark)
 
     def _value(self, name: str) -> Any:
         return self.controls[name].value

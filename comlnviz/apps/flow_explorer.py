@@ -3,7 +3,6 @@
 from typing import Any, final
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..figures.flow_explorer import PICTURES, FlowFigure
 from ..studies import descent_and_flow, landscapes
@@ -49,9 +48,9 @@ class FlowExplorer(AbstractLandscapeApp):
             ),
         }
 
-    def _make_figure(self) -> Figure:
+    def _make_picture(self) -> FlowFigure:
         self._picture = FlowFigure()
-        return self._picture.figure
+        return self._picture
 
     def _arrange(self) -> list[Any]:
         self.canvas.make_draggable(
@@ -67,9 +66,6 @@ class FlowExplorer(AbstractLandscapeApp):
             ("Keep this point", "Add (gradient evaluations, error) to the work panel", self.keep),
             ("Forget points", "Empty the work panel", self.forget),
         ]
-
-    def _on_theme(self, dark: bool) -> None:
-        self._picture.set_theme(dark)
 
     def _on_problem(self, _change: Any) -> None:
         """A new surface is entered at its own start point."""

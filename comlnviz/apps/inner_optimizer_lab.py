@@ -2,13 +2,11 @@
 
 from typing import Any, final
 
-from matplotlib.figure import Figure
-
 from ..figures.inner_optimizers import InnerOptimizersFigure
 from ..studies import inner_optimizers
 from ..studies.inner_optimizers import KNOBS, MAX_STEPS, META_STEPS, ONE_FOR, OPTIMIZERS
 from .base import AbstractApp
-from .controls import choice, log_slider, number, rows, several, slider, whole
+from .controls import choice, log_slider, number, several, slider, whole
 
 
 @final
@@ -48,15 +46,9 @@ class InnerOptimizerLab(AbstractApp):
             "seed": number("tasks", 0, 999, 0, "Which tasks: 0–999"),
         }
 
-    def _make_figure(self) -> Figure:
+    def _make_picture(self) -> InnerOptimizersFigure:
         self._picture = InnerOptimizersFigure()
-        return self._picture.figure
-
-    def _arrange(self) -> list[Any]:
-        return rows(self.controls)
-
-    def _on_theme(self, dark: bool) -> None:
-        self._picture.set_theme(dark)
+        return self._picture
 
     def settings(self) -> dict[str, Any]:
         """What `studies.inner_optimizers.study` is called with for the present picture."""

@@ -3,12 +3,11 @@
 from typing import Any, final
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..figures.learn_t import STEPS, LearnTFigure
 from ..studies import learn_t
 from .base import AbstractApp
-from .controls import choice, log_slider, number, rows, slider, steps
+from .controls import choice, log_slider, number, slider, steps
 
 
 @final
@@ -37,22 +36,16 @@ class LearnT(AbstractApp):
             "seed": number("tasks", 0, 999, 0, "Which tasks of digits 5 to 9: 0–999"),
         }
 
-    def _make_figure(self) -> Figure:
+    def _make_picture(self) -> LearnTFigure:
         self._picture = LearnTFigure()
         self._key: tuple | None = None
-        return self._picture.figure
-
-    def _arrange(self) -> list[Any]:
-        return rows(self.controls)
+        return self._picture
 
     def _extra_buttons(self) -> list[tuple[str, str, Any]]:
         return [
             ("Keep this course of T", "Leave it in the panel, to compare with others", self.keep),
             ("Forget courses", "Take the kept courses away", self.forget),
         ]
-
-    def _on_theme(self, dark: bool) -> None:
-        self._picture.set_theme(dark)
 
     def keep(self) -> None:
         """Keep the present course of T; the last four are shown."""

@@ -4,7 +4,6 @@ import asyncio
 from typing import Any, final
 
 import ipywidgets as widgets
-from matplotlib.figure import Figure
 
 from ..figures.curves import CurvesFigure, in_bytes, in_seconds
 from ..measure import COS_MIXTURE, METHODS, Measurement, Problem
@@ -68,9 +67,9 @@ class MemoryRuntime(AbstractApp):
             ),
         }  # fmt: skip
 
-    def _make_figure(self) -> Figure:
+    def _make_picture(self) -> CurvesFigure:
         self._picture = CurvesFigure()
-        return self._picture.figure
+        return self._picture
 
     def _arrange(self) -> list[Any]:
         for panel in self._picture.axes.values():
@@ -93,9 +92,6 @@ class MemoryRuntime(AbstractApp):
     def _extra_buttons(self) -> list[tuple[str, str, Any]]:
         where = "Measure the chosen method at T on this machine, in a process of its own"
         return [("Measure here, now", where, self.measure_here)]
-
-    def _on_theme(self, dark: bool) -> None:
-        self._picture.set_theme(dark)
 
     def close(self) -> None:
         """Take the app off the page; end what it measures."""

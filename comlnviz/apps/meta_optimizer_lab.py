@@ -3,7 +3,6 @@
 from typing import Any, final
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..figures.meta_optimizers import MetaOptimizersFigure
 from ..studies import meta_optimizers
@@ -19,7 +18,7 @@ from ..studies.meta_optimizers import (
     STOPS,
 )
 from .base import AbstractApp
-from .controls import choice, log_slider, number, rows, slider, steps, whole
+from .controls import choice, log_slider, number, slider, steps, whole
 
 _SETTINGS = ("alpha", "num_steps", "stretch", "tilt", "depth", "rank", "seed")
 
@@ -57,15 +56,9 @@ class MetaOptimizerLab(AbstractApp):
             "rank": choice("rank", RANKS, 1, "Rank of CFC's layers, in a plane: 1 or 2"),
         }
 
-    def _make_figure(self) -> Figure:
+    def _make_picture(self) -> MetaOptimizersFigure:
         self._picture = MetaOptimizersFigure()
-        return self._picture.figure
-
-    def _arrange(self) -> list[Any]:
-        return rows(self.controls)
-
-    def _on_theme(self, dark: bool) -> None:
-        self._picture.set_theme(dark)
+        return self._picture
 
     def settings(self) -> dict[str, Any]:
         """What `studies.meta_optimizers.study` is called with for the present picture."""

@@ -3,7 +3,6 @@
 from typing import Any, final
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..data import DataError
 from ..data.load import place
@@ -56,9 +55,9 @@ class RatingsLab(AbstractApp):
             "rating": whole("your rating", 1, 5, 5, "Of the framed item: 1–5"),
         }
 
-    def _make_figure(self) -> Figure:
+    def _make_picture(self) -> RatingsFigure:
         self._picture = RatingsFigure()
-        return self._picture.figure
+        return self._picture
 
     def _arrange(self) -> list[Any]:
         self.canvas.make_draggable(self._picture.map, self._choose, "item")
@@ -70,9 +69,6 @@ class RatingsLab(AbstractApp):
             ("Forget my ratings", "Take all your ratings back", self.forget),
             ("All held-out users", "The mean error of all 100 of them: seconds", self._ask_here),
         ]
-
-    def _on_theme(self, dark: bool) -> None:
-        self._picture.set_theme(dark)
 
     def _value(self, name: str) -> Any:
         return self.controls[name].value

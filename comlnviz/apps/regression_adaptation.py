@@ -3,14 +3,13 @@
 from typing import Any, final
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..figures.regression import RegressionFigure
 from ..studies import regression
 from ..studies.learned_starts import LOG_TIMES, STEP, TIMES, nearest
 from ..studies.regression import PROBLEMS, SHOTS, STARTS
 from .base import AbstractApp
-from .controls import choice, log_slider, number, rows, slider, steps
+from .controls import choice, log_slider, number, slider, steps
 
 
 @final
@@ -45,15 +44,9 @@ class RegressionAdaptation(AbstractApp):
             "seed": number("function", 0, 999, 0, "Which function of the family: 0–999"),
         }  # fmt: skip
 
-    def _make_figure(self) -> Figure:
+    def _make_picture(self) -> RegressionFigure:
         self._picture = RegressionFigure()
-        return self._picture.figure
-
-    def _arrange(self) -> list[Any]:
-        return rows(self.controls)
-
-    def _on_theme(self, dark: bool) -> None:
-        self._picture.set_theme(dark)
+        return self._picture
 
     def settings(self) -> dict[str, Any]:
         """What `studies.regression.study` is called with for the present picture."""

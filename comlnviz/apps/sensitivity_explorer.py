@@ -3,12 +3,11 @@
 from typing import Any, final
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..figures.sensitivity import SensitivityFigure
 from ..studies import sensitivity
 from .base import AbstractApp
-from .controls import log_slider, number, rows, steps, whole
+from .controls import log_slider, number, steps, whole
 
 _SIZES = (8, 32, 64, 128, 640, 1600, 6400, 16000)
 
@@ -39,16 +38,10 @@ class SensitivityExplorer(AbstractApp):
             ),
         }
 
-    def _make_figure(self) -> Figure:
+    def _make_picture(self) -> SensitivityFigure:
         self._picture = SensitivityFigure()
         self._seed: int | None = None
-        return self._picture.figure
-
-    def _arrange(self) -> list[Any]:
-        return rows(self.controls)
-
-    def _on_theme(self, dark: bool) -> None:
-        self._picture.set_theme(dark)
+        return self._picture
 
     def _update(self) -> str:
         seed = self.controls["seed"].value

@@ -13,7 +13,7 @@ import numpy as np
 from .apart import from_json, measure_apart
 from .device import device_name, find_device
 from .measurement import Measurement
-from .methods import METHODS
+from .methods import METHODS, check_methods
 from .problem import Problem
 
 LENGTHS = tuple(10**k for k in range(9))  # gradient steps; T from 0.01 to 10⁶
@@ -43,9 +43,7 @@ def sweep(
     that is not there.
     """
     methods = tuple(methods)
-    unknown = [name for name in methods if name not in METHODS]
-    if unknown:
-        raise ValueError(f"There is no method {unknown[0]!r}: choose from {'; '.join(METHODS)}.")
+    check_methods(methods)
     lengths = tuple(lengths)
     if not lengths or min(lengths) < 1:
         raise ValueError(f"lengths are numbers of steps, from 1 on; got {list(lengths)}.")

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from ..algorithms import AbstractAlgorithm
 from .device import find_device
-from .methods import METHODS
+from .methods import METHODS, check_methods
 from .problem import Problem
 from .reference import relative_error
 
@@ -110,8 +110,7 @@ def measure(
 
 def check(method: str, length: int, problem: Problem) -> None:
     """**Raises** `ValueError` for what cannot be measured, as `measure` does."""
-    if method not in METHODS:
-        raise ValueError(f"There is no method {method!r}: choose from {'; '.join(METHODS)}.")
+    check_methods([method])
     if length < 1:
         raise ValueError(f"length must be at least 1; got {length}.")
     if not METHODS[method].fits(problem):

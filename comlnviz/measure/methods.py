@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ..adjoints import (
     AbstractFlowAdjoint,
@@ -51,6 +51,13 @@ class Method:
     def fits(self, problem: Problem) -> bool:
         """Whether there is something in the problem that the method adapts."""
         return self.whole or problem.classifies
+
+
+def check_methods(names: Iterable[str]) -> None:
+    """**Raises** `ValueError` for the first of the names that is no method's."""
+    for name in names:
+        if name not in METHODS:
+            raise ValueError(f"There is no method {name!r}: choose from {'; '.join(METHODS)}.")
 
 
 def _flow(p: Problem, n: int, adjoint, **settings) -> COMLN:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from ..measure import METHODS, Measurement, Problem
 from ..measure.curves import LENGTHS, extrapolate, load
-from ..measure.methods import ALPHA
+from ..measure.methods import ALPHA, check_methods
 from ..papers.published import published
 from ..papers.results import results_folder
 
@@ -138,9 +138,7 @@ def study(
     **Raises** `ValueError` for an unknown method.
     """
     methods, fields = tuple(methods), dataclasses.asdict(problem)
-    unknown = [method for method in methods if method not in METHODS]
-    if unknown:
-        raise ValueError(f"There is no method {unknown[0]!r}: choose from {'; '.join(METHODS)}.")
+    check_methods(methods)
     found = []
     for device, points in {**stored(), "here": tuple(here)}.items():
         for method in methods:

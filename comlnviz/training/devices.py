@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import PyTree
+from jaxtyping import PRNGKeyArray, PyTree
 
 Devices = Literal["all"] | int | Sequence[jax.Device] | None
 TASKS, EVERYWHERE = PartitionSpec("tasks"), PartitionSpec()
@@ -63,6 +63,14 @@ def _copied(x: jax.Array, place: NamedSharding) -> jax.Array:
         return jax.random.wrap_key_data(data, impl=jax.random.key_impl(x))
     values = np.asarray(x)
     return jax.make_array_from_callback(values.shape, place, lambda share: values[share])
+
+
+def enough(keys: PRNGKeyArray, mesh: Mesh | None) -> PRNGKeyArray:
+    """The keys, and some of them again where the devices would not have as many each."""
+    if mesh is None:
+        return keys
+    count = len(keys)
+    return keys[np.arange(-(-count // mesh.size) * mesh.size) % count]
 
 
 def together(tree: PyTree, mesh: Mesh | None) -> PyTree:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ..algorithms import AbstractAlgorithm
 from ..tasks import AbstractTasks
-from .devices import TASKS, Devices, dealt, everywhere, mesh_over, together
+from .devices import TASKS, Devices, dealt, enough, everywhere, mesh_over, together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,9 +59,7 @@ def evaluate(
         raise ValueError(f"num_tasks must be at least 2 for an interval; got {num_tasks}.")
     key = jax.random.key(0) if key is None else key
     mesh = mesh_over(devices)
-    # Some tasks twice, so that every device has as many.
-    places = np.arange(-(-num_tasks // (mesh.size if mesh else 1)) * (mesh.size if mesh else 1))
-    keys = jax.random.split(key, num_tasks)[places % num_tasks]
+    keys = enough(jax.random.split(key, num_tasks), mesh)
     batch_size = batch_size or (1 if jax.default_backend() == "cpu" else 8)
     meta, tasks, keys = everywhere((meta, tasks, keys), mesh)
     scores = np.asarray(_scores(algorithm, meta, tasks, keys, batch_size, mesh), float)[:num_tasks]

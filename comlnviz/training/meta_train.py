@@ -123,7 +123,7 @@ def meta_train(
         step, best, waited = saved["step"], saved["best"], saved["waited"]
         saved_at = step
     # Of `tasks`, each device gets all: which ones it takes is for the keys to say.
-    state, tasks, task_key = everywhere((state, tasks, task_key), mesh)
+    state, tasks, validation, task_key = everywhere((state, tasks, validation, task_key), mesh)
 
     def save() -> None:
         nonlocal saved_at
@@ -197,11 +197,12 @@ def _extended(history: dict[str, np.ndarray], more: dict[str, np.ndarray]) -> di
 @eqx.filter_jit
 def _advance(algorithm, tasks, optimizer, sizes, state, key, span) -> tuple:
     """`count` steps from number `start` on; the history; where it failed, if it did."""
-    (start, count), (batch_size, *how) = span, sizes
+    (start, count), (batch_size, at_once, mesh) = span, sizes
+    take = lambda state, keys: _step(algorithm, tasks, optimizer, at_once, mesh, state, keys)
     dynamic, static = eqx.partition(state, eqx.is_array)
     sample = lambda i: jax.random.split(jax.random.fold_in(key, i), batch_size)
     shapes = eqx.filter_eval_shape(
-        lambda d: _step(algorithm, tasks, optimizer, how, eqx.combine(d, static), sample(start))[1],
+        lambda d: take(eqx.combine(d, static), sample(start))[1],
         dynamic,
     )
     empty = jax.tree.map(lambda x: jnp.full((_CHUNK, *x.shape), jnp.nan, x.dtype), shapes)
@@ -213,7 +214,7 @@ def _advance(algorithm, tasks, optimizer, sizes, state, key, span) -> tuple:
     def body(carry):
         i, dynamic, records, _ = carry
         state = eqx.combine(dynamic, static)
-        new, record, bad = _step(algorithm, tasks, optimizer, how, state, sample(start + i))
+        new, record, bad = take(state, sample(start + i))
         failed = jnp.where(jnp.any(bad), jnp.argmax(bad), -1)
         # What a failed step would do to the parameters is undone.
         new = jax.tree.map(
@@ -230,13 +231,14 @@ def _advance(algorithm, tasks, optimizer, sizes, state, key, span) -> tuple:
         "key": jax.random.key_data(sample(step)[failed]),
         "loss": records["loss"][i - 1],
     }
-    dynamic, records, failure = together((dynamic, records, failure), how[-1])
+    dynamic, records, failure = together((dynamic, records, failure), mesh)
     return eqx.combine(dynamic, static), records, failure
 
 
-def _step(algorithm, tasks, optimizer, how, state, keys) -> tuple[_State, dict[str, Array], Array]:
+def _step(
+    algorithm, tasks, optimizer, at_once, mesh, state, keys
+) -> tuple[_State, dict[str, Array], Array]:
     """One step on the tasks of `keys`: the state after it, what to note, which tasks failed."""
-    at_once, mesh = how
     batch = jax.vmap(tasks.sample)(keys)
     arrays, static = eqx.partition(state.meta, eqx.is_array)
 
