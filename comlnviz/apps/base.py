@@ -7,7 +7,7 @@ import html
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
@@ -25,6 +25,7 @@ _STYLE = """<style>
 </style>"""
 
 
+@runtime_checkable
 class Picture(Protocol):
     """A figure that an app feeds."""
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import PRNGKeyArray, PyTree
+from jaxtyping import Array, Key, PyTree
 
 Devices = Literal["all"] | int | Sequence[jax.Device] | None
 TASKS, EVERYWHERE = PartitionSpec("tasks"), PartitionSpec()
@@ -65,7 +65,7 @@ def _copied(x: jax.Array, place: NamedSharding) -> jax.Array:
     return jax.make_array_from_callback(values.shape, place, lambda share: values[share])
 
 
-def enough(keys: PRNGKeyArray, mesh: Mesh | None) -> PRNGKeyArray:
+def enough(keys: Key[Array, " tasks"], mesh: Mesh | None) -> Key[Array, " more"]:
     """The keys, and some of them again where the devices would not have as many each."""
     if mesh is None:
         return keys
