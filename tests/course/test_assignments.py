@@ -1,7 +1,9 @@
 """The reference gets full marks, and every typical mistake less, with a message that names it."""
 
+import dis
 import re
 import time
+import types
 from pathlib import Path
 
 import nbformat
@@ -54,6 +56,38 @@ def test_the_reference_gets_full_marks_in_time_and_in_silence(assignment):
     outputs = [output for outcome in outcomes for output in outcome.outputs]
     assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
     assert [o for o in outputs if "image/png" in o.get("data", {})]
+
+
+HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS\n(.*?)### END HIDDEN TESTS", re.DOTALL)
+
+
+def names_of(source):
+    """What a cell takes from earlier cells, and what it leaves to later ones."""
+    code = compile(source, "cell", "exec")
+    taken, left = set(), set()
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "LOAD_NAME" and instruction.argval not in left:
+            taken.add(instruction.argval)
+        elif instruction.opname == "STORE_NAME":
+            left.add(instruction.argval)
+    inner = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    while inner:
+        code = inner.pop()
+        inner += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+        taken |= {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"} - left
+    return taken, left
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_what_hidden_tests_compute_reaches_no_other_cell(assignment):
+    """Or a graded notebook would run on other numbers than a student's own."""
+    hidden = {}
+    for cell in cells.code(read(assignment).cells):
+        taken, left = names_of(HIDDEN.sub("", cell.source))
+        assert not {name: hidden[name] for name in taken & set(hidden)}
+        hidden = {name: test for name, test in hidden.items() if name not in left}
+        tests = "\n".join(HIDDEN.findall(cell.source))
+        hidden |= dict.fromkeys(names_of(tests)[1], cells.grade_id(cell))
 
 
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)
