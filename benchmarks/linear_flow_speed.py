@@ -1,14 +1,16 @@
 """Time a meta-gradient of `linear_flow` against COMLN's Algorithm 2 by `odeint`, in one run.
 
-    python benchmarks/linear_flow_speed.py [--repeats 15] [--d 1600] [--T 1 10 100 1000]
+    python benchmarks/linear_flow_speed.py [--shots 5] [--d 1600] [--batch 1] [--T 1 10 100 1000]
 
-Both sides give the value and the gradients in W0, features and T of one 5-way 5-shot task in
-float32 at tolerance 1.4e-8 (odeint's default). Algorithm 2 is written here from the paper's
-equations, plainly: s, B and z integrated together, projected by Algorithms 3 and 4. Repeats of
-the two interleave, so the load of the machine falls on both; only the ratios mean anything.
+Both sides give the value and the gradients in W0, features and T of a 5-way task, or of a batch of
+them by `vmap`, in float32 at tolerance 1.4e-8 (odeint's default). Algorithm 2 is written here from
+the paper's equations, plainly: s, B and z integrated together, projected by Algorithms 3 and 4.
+Beside it: the forward solve of s alone, without a gradient, and for a batch the same tasks one at a
+time. Repeats interleave, so the load of the machine falls on all; only ratios mean anything.
 """
 
 import argparse
+import itertools
 import statistics
 import time
 
@@ -20,7 +22,7 @@ from jax.experimental.ode import odeint
 from comlnviz import linear_flow
 from comlnviz.adjoints import GramAdjoint
 
-WAYS, SHOTS = 5, 5
+WAYS = 5
 TOLERANCE = 1.4e-8
 
 
@@ -29,23 +31,21 @@ def outer_loss(W, queries, targets):
     return -jnp.mean(jnp.sum(targets * jax.nn.log_softmax(queries @ W.T), axis=-1))
 
 
+def flow(W0, features, labels, T):
+    """W(T)."""
+    options = dict(rtol=TOLERANCE, atol=TOLERANCE, adjoint=GramAdjoint(), throw=False)
+    return linear_flow(W0, features, labels, T, **options).params
+
+
 def by_gram_adjoint(W0, features, labels, T, queries, targets):
     """Comlnviz."""
-
-    def value(W0, features, T):
-        solution = linear_flow(
-            W0,
-            features,
-            labels,
-            T,
-            rtol=TOLERANCE,
-            atol=TOLERANCE,
-            adjoint=GramAdjoint(),
-            throw=False,
-        )
-        return outer_loss(solution.params, queries, targets)
-
+    value = lambda W0, features, T: outer_loss(flow(W0, features, labels, T), queries, targets)
     return jax.value_and_grad(value, argnums=(0, 1, 2))(W0, features, T)
+
+
+def forward_alone(W0, features, labels, T, queries, targets):
+    """Comlnviz, the value only."""
+    return outer_loss(flow(W0, features, labels, T), queries, targets)
 
 
 def by_algorithm_2(W0, features, labels, T, queries, targets):
@@ -77,7 +77,7 @@ def by_algorithm_2(W0, features, labels, T, queries, targets):
     return value, (V - C.T @ features, to_features, -jnp.sum(V * descent))
 
 
-def make_task(d, seed=0):
+def make_task(d, shots, seed=0):
     """A task whose features have unit norm, about a mean of their own for each class."""
     rng = np.random.default_rng(seed)
 
@@ -86,7 +86,7 @@ def make_task(d, seed=0):
         return x / np.linalg.norm(x, axis=1, keepdims=True)
 
     centres = rng.normal(size=(WAYS, d))
-    count = WAYS * SHOTS
+    count = WAYS * shots
     labels = np.eye(WAYS)[np.arange(count) % WAYS]
     W0 = rng.normal(size=(WAYS, d)) / np.sqrt(d)
     support, queries = 4 * examples(count), 4 * examples(count)
@@ -106,33 +106,47 @@ def difference(gradients, others):
     return max(norm(a - b) / norm(b) for a, b in zip(gradients, others, strict=True))
 
 
-def main():
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--d", type=int, default=1600)
-    parser.add_argument("--T", type=float, nargs="+", default=[1, 10, 100, 1000])
-    args = parser.parse_args()
-    W0, x, y, queries, targets = make_task(args.d)
-    rest = lambda T: (W0, x, y, jnp.float32(T), queries, targets)
-    sides = [jax.jit(f).lower(*rest(1)).compile() for f in (by_gram_adjoint, by_algorithm_2)]
+def compare(shots, d, batch, lengths, repeats):
+    """Print the table of one size; the ratios."""
+    tasks = [make_task(d, shots, seed) for seed in range(batch)]
+    W0, x, y, queries, targets = (jnp.stack(part) for part in zip(*tasks, strict=True))
+    rest = lambda T: (W0, x, y, jnp.full(batch, T, jnp.float32), queries, targets)
+    compiled = lambda f, inputs: jax.jit(jax.vmap(f)).lower(*inputs).compile()
+    sides = [compiled(f, rest(1)) for f in (by_gram_adjoint, by_algorithm_2, forward_alone)]
+    one = compiled(by_gram_adjoint, [part[:1] for part in rest(1)])
+    singly = lambda *inputs: [one(*(part[i : i + 1] for part in inputs)) for i in range(batch)]
     memory = [side.memory_analysis().temp_size_in_bytes for side in sides]
-    print(f"{WAYS}-way {SHOTS}-shot, d = {args.d}, float32, {jax.devices()[0].device_kind}")
-    print(
-        f"temporary memory: {memory[0]:,} against {memory[1]:,} bytes, "
-        f"1/{memory[1] / memory[0]:.1f}"
-    )
-    print(f"{'T':>6} {'ours ms':>9} {'Alg. 2 ms':>10} {'ratio':>7} {'gradients differ':>17}")
+    print(f"{WAYS}-way {shots}-shot, d = {d}, {batch} at once; temporary memory: {memory[0]:,} "
+          f"against {memory[1]:,} bytes, 1/{memory[1] / memory[0]:.1f}")  # fmt: skip
+    names = ("T", "ours ms", "Alg. 2 ms", "ratio", "of forward", "of singly", "gradients differ")
+    print(" ".join(f"{name:>10}" for name in names))
     ratios = []
-    for T in args.T:
+    for T in lengths:
         inputs = rest(T)
-        ours, theirs = (side(*inputs) for side in sides)  # warm-up
-        pairs = [[seconds(side, *inputs) for side in sides] for _ in range(args.repeats)]
-        mine, plain = (statistics.median(column) for column in zip(*pairs, strict=True))
+        functions = [*sides, singly] if batch > 1 else sides
+        ours, theirs, *_ = (function(*inputs) for function in functions)  # warm-up
+        runs = [[seconds(function, *inputs) for function in functions] for _ in range(repeats)]
+        mine, plain, forward, *single = (statistics.median(c) for c in zip(*runs, strict=True))
         ratios.append(plain / mine)
         gap = difference(ours[1], theirs[1])
-        print(f"{T:6g} {1e3 * mine:9.2f} {1e3 * plain:10.1f} {ratios[-1]:6.1f}x {gap:17.1e}")
-    print(f"geometric mean of the ratios: {statistics.geometric_mean(ratios):.1f}x")
+        of_singly = mine / single[0] if single else 1.0
+        print(f"{T:10g} {1e3 * mine:10.2f} {1e3 * plain:10.1f} {ratios[-1]:9.1f}x "
+              f"{mine / forward:9.1f}x {of_singly:9.2f}x {gap:16.1e}")  # fmt: skip
+    print(f"geometric mean of the ratios: {statistics.geometric_mean(ratios):.1f}x", flush=True)
+
+
+def main():
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--shots", type=int, nargs="+", default=[5])
+    parser.add_argument("--d", type=int, nargs="+", default=[1600])
+    parser.add_argument("--batch", type=int, nargs="+", default=[1])
+    parser.add_argument("--T", type=float, nargs="+", default=[1, 10, 100, 1000])
+    args = parser.parse_args()
+    print(f"float32, {jax.devices()[0].device_kind}")
+    for size in itertools.product(args.shots, args.d, args.batch):
+        compare(*size, args.T, args.repeats)
 
 
 if __name__ == "__main__":
