@@ -109,12 +109,15 @@ def difference(gradients, others):
 def compare(shots, d, batch, lengths, repeats):
     """Print the table of one size; the ratios."""
     tasks = [make_task(d, shots, seed) for seed in range(batch)]
-    W0, x, y, queries, targets = (jnp.stack(part) for part in zip(*tasks, strict=True))
-    rest = lambda T: (W0, x, y, jnp.full(batch, T, jnp.float32), queries, targets)
-    compiled = lambda f, inputs: jax.jit(jax.vmap(f)).lower(*inputs).compile()
-    sides = [compiled(f, rest(1)) for f in (by_gram_adjoint, by_algorithm_2, forward_alone)]
-    one = compiled(by_gram_adjoint, [part[:1] for part in rest(1)])
-    singly = lambda *inputs: [one(*(part[i : i + 1] for part in inputs)) for i in range(batch)]
+    inputs_of = lambda task, T: (*task[:3], jnp.float32(T), *task[3:])
+    stacked = lambda T: jax.tree.map(lambda *x: jnp.stack(x), *(inputs_of(t, T) for t in tasks))
+    at = stacked if batch > 1 else lambda T: inputs_of(tasks[0], T)
+    together = jax.vmap if batch > 1 else lambda f: f
+    sides = [
+        jax.jit(together(f)).lower(*at(1)).compile()
+        for f in (by_gram_adjoint, by_algorithm_2, forward_alone)
+    ]
+    one = jax.jit(by_gram_adjoint)
     memory = [side.memory_analysis().temp_size_in_bytes for side in sides]
     print(f"{WAYS}-way {shots}-shot, d = {d}, {batch} at once; temporary memory: {memory[0]:,} "
           f"against {memory[1]:,} bytes, 1/{memory[1] / memory[0]:.1f}")  # fmt: skip
@@ -122,7 +125,8 @@ def compare(shots, d, batch, lengths, repeats):
     print(" ".join(f"{name:>10}" for name in names))
     ratios = []
     for T in lengths:
-        inputs = rest(T)
+        inputs, singles = at(T), [inputs_of(task, T) for task in tasks]
+        singly = lambda *_, singles=singles: [one(*task) for task in singles]
         functions = [*sides, singly] if batch > 1 else sides
         ours, theirs, *_ = (function(*inputs) for function in functions)  # warm-up
         runs = [[seconds(function, *inputs) for function in functions] for _ in range(repeats)]
