@@ -1,5 +1,6 @@
 """Strict JAX, shapes and types checked at run time, and no browser test that skips in silence."""
 
+import gc
 import os
 import runpy
 from pathlib import Path
@@ -21,6 +22,12 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 FORBID_SKIPS = os.environ.get("COMLNVIZ_FORBID_SKIPS") == "1"
+
+
+def pytest_collection_finish():
+    """Look for garbage less often: what JAX has traced stays, and fills gigabytes."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1000)
 
 
 @pytest.hookimpl(wrapper=True)
