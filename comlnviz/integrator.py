@@ -70,12 +70,21 @@ class StepState(eqx.Module):
 
 
 class Integration(eqx.Module):
-    """A finished integration: the last state, the states at `ts`, how it went."""
+    """A finished integration: the last state, the states at `ts`, how it went.
+
+    `states` hold inf from where it stopped, as Diffrax marks what was not reached; `path` holds
+    NaN there, since inf would stretch every axis, and is a copy.
+    """
 
     final: PyTree
-    path: PyTree | None
+    states: PyTree | None
     stats: dict[str, Any]
     ok: Bool[Array, ""]
+
+    @property
+    def path(self) -> PyTree | None:
+        """The states at `ts`, for the reader."""
+        return jax.tree.map(lambda y: jnp.where(jnp.isinf(y), jnp.nan, y), self.states)
 
 
 def _setting(x: Any) -> Any:
@@ -160,8 +169,7 @@ class Integrator(eqx.Module):
     ) -> Integration:
         """Integrate dy/dt = field(y, args) from 0 to `T`, keeping the states at `ts`.
 
-        Never raises for a failed solve: `ok` is false then, and `path` holds NaN from where it
-        stopped. Differentiation follows `adjoint`.
+        Never raises for a failed solve: `ok` is false then. Differentiation follows `adjoint`.
         """
         ends = diffrax.SubSaveAt(t1=True)
         subs = (ends,) if ts is None else (ends, diffrax.SubSaveAt(ts=ts))
@@ -182,15 +190,12 @@ class Integrator(eqx.Module):
             )
         assert sol.ys is not None and sol.ts is not None
         final = jax.tree.map(lambda y: y[-1], sol.ys[0])
-        path = None
-        if ts is not None:
-            # Diffrax marks times that were not reached by inf, which would stretch every axis.
-            path = jax.tree.map(lambda y: jnp.where(jnp.isinf(y), jnp.nan, y), sol.ys[1])
+        states = None if ts is None else sol.ys[1]
         ok = (sol.result == diffrax.RESULTS.successful) & all_finite(final)
         accepted, tried = (
             jnp.asarray(sol.stats[name]) for name in ("num_accepted_steps", "num_steps")
         )
-        return Integration(final, path, self._stats(accepted, tried, sol.ts[0][-1]), ok)
+        return Integration(final, states, self._stats(accepted, tried, sol.ts[0][-1]), ok)
 
     @property
     def explicit(self) -> bool:

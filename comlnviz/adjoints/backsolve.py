@@ -26,8 +26,8 @@ class Backsolve(AbstractFlowAdjoint):
     def solve_flow(self, objective, params, T, ts, integrator):
         """See `AbstractFlowAdjoint`."""
         run = _solve((params, objective), T=T, ts=ts, integrator=integrator)
-        path = record_only(run.path, "Backsolve()")
-        return eqx.tree_at(lambda r: r.path, run, path, is_leaf=lambda x: x is None)
+        states = record_only(run.states, "Backsolve()")
+        return eqx.tree_at(lambda r: r.states, run, states, is_leaf=lambda x: x is None)
 
 
 @eqx.filter_custom_vjp

@@ -111,11 +111,11 @@ def _forward(perturbed, head, *, T, ts, integrator):
     run = integrator.solve(
         dynamics, Sensitivities.start(head), head, T, ts, diffrax.RecursiveCheckpointAdjoint()
     )
-    pieces = (run.final, run.path)
+    pieces = (run.final, run.states)
     run = eqx.tree_at(
-        lambda r: (r.final, r.path),
+        lambda r: (r.final, r.states),
         run,
-        (run.final.s, None if run.path is None else run.path.s),
+        (run.final.s, None if run.states is None else run.states.s),
         is_leaf=lambda x: x is None or isinstance(x, Sensitivities),
     )
     return run, pieces
@@ -123,9 +123,9 @@ def _forward(perturbed, head, *, T, ts, integrator):
 
 @_solve.def_bwd
 def _backward(pieces, cotangent, perturbed, head, *, T, ts, integrator):
-    final, path = pieces
+    final, states = pieces
     head_bar = jax.tree.map(jnp.zeros_like, head)
-    for s_bar, at in ((cotangent.final, final), (cotangent.path, path)):
+    for s_bar, at in ((cotangent.final, final), (cotangent.states, states)):
         if s_bar is not None and at is not None:
             head_bar = jax.tree.map(jnp.add, head_bar, project(s_bar, at, head))
     return head_bar

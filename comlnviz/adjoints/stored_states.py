@@ -53,8 +53,8 @@ class StoredStates(AbstractFlowAdjoint, AbstractDescentAdjoint):
     def solve_flow(self, objective, params, T, ts, integrator):
         """See `AbstractFlowAdjoint`."""
         run = _flow((params, objective), T=T, ts=ts, integrator=integrator, adjoint=self)
-        path = record_only(run.path, "StoredStates() on a flow")
-        return eqx.tree_at(lambda r: r.path, run, path, is_leaf=lambda x: x is None)
+        states = record_only(run.states, "StoredStates() on a flow")
+        return eqx.tree_at(lambda r: r.states, run, states, is_leaf=lambda x: x is None)
 
     def descend(self, objective, params, num_steps, optimizer, path):
         """See `AbstractDescentAdjoint`."""
@@ -88,8 +88,8 @@ def _flow_forward(perturbed, params_objective, *, T, ts, integrator, adjoint):
     grid = T * jnp.linspace(0, 1, adjoint.num_states, dtype=T.dtype)
     stored = _store(params_objective, T, grid, integrator)
     if ts is None:
-        return eqx.tree_at(lambda r: r.path, stored, None), stored.path
-    return _store(params_objective, T, ts, integrator), stored.path
+        return eqx.tree_at(lambda r: r.states, stored, None), stored.states
+    return _store(params_objective, T, ts, integrator), stored.states
 
 
 @_flow.def_bwd
@@ -101,16 +101,16 @@ def _flow_backward(states, cotangent, perturbed, params_objective, *, T, ts, int
     costate = materialise(cotangent.final, at_T)
     shares = jax.tree.map(jnp.zeros_like, eqx.filter(objective, eqx.is_inexact_array))
 
-    def back(y, states):
-        """From one time to an earlier, for the costate and what the objective receives."""
+    def back(y, number):
+        """To state `number` from the next that a step starts at: costate, objective's share."""
         slope = lambda state, y: objective.curvature(state, y[0])
-        return SCHEMES[adjoint.order](slope, y, states, h), None
+        # Read one by one: slices of the path would be copies of it.
+        at = lambda i: jax.tree.map(lambda x: x[number + i], states)
+        later_first = tuple(at(i) for i in reversed(range(spacings + 1)))
+        return SCHEMES[adjoint.order](slope, y, later_first, h), None
 
-    # The states of a step, later ones first.
-    count = adjoint.num_states - spacings
-    at = lambda i: jax.tree.map(lambda x: x[i : i + count : spacings], states)
-    steps = tuple(at(i) for i in reversed(range(spacings + 1)))
-    (costate, shares), _ = jax.lax.scan(back, (costate, shares), steps, reverse=True)
+    ends = jnp.arange(0, adjoint.num_states - 1, spacings)
+    (costate, shares), _ = jax.lax.scan(back, (costate, shares), ends, reverse=True)
     return costate, shares
 
 

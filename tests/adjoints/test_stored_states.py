@@ -186,6 +186,24 @@ def test_descent_keeps_parameters_and_optimizer_state_of_each_step_and_no_activa
     assert unrolled > 2 * kept
 
 
+@pytest.mark.parametrize("order", [2, 4])
+def test_a_flow_takes_the_memory_of_its_states_and_of_no_copy(order):
+    size = 300
+
+    def temporary(num_states):
+        def value(u, x):
+            loss = lambda u, x: jnp.mean(jnp.sin(jnp.tanh(x @ u)))
+            adjoint = StoredStates(num_states, order)
+            return jnp.sum(gradient_flow(loss, u, x, 1.0, adjoint=adjoint).params ** 2)
+
+        shapes = (jax.ShapeDtypeStruct(s, jnp.float32) for s in ((size, 4), (20, size)))
+        return jax.jit(jax.grad(value)).lower(*shapes).compile().memory_analysis()
+
+    few, many = (temporary(n).temp_size_in_bytes for n in (101, 301))
+    copies = (many - few) / (200 * 4 * 4 * size)
+    assert 0.99 < copies < 1.02
+
+
 @pytest.mark.parametrize("adjoint", [StoredStates(), Unrolled(), Checkpointed()])
 def test_a_stepwise_loss_takes_another_batch_at_each_step(adjoint):
     batches = jnp.stack([X, 2 * X, X[::-1]])
