@@ -18,8 +18,15 @@ from . import (
     gimli_figure_3,
     gimli_table_1,
     gimli_table_2,
+    metaopt_figure_2,
+    metaopt_figure_a1,
+    metaopt_figure_a2,
     metaopt_synthetic,
     metaopt_table_1,
+    metaopt_table_2,
+    metaopt_table_a1,
+    metaopt_table_a2,
+    metaopt_table_a3,
 )
 from .experiment import Experiment, Preset, run
 from .findings import Finding
@@ -46,6 +53,13 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         gimli_figure_3.EXPERIMENT,
         metaopt_synthetic.EXPERIMENT,
         metaopt_table_1.EXPERIMENT,
+        metaopt_figure_2.EXPERIMENT,
+        metaopt_table_2.EXPERIMENT,
+        metaopt_figure_a1.EXPERIMENT,
+        metaopt_figure_a2.EXPERIMENT,
+        metaopt_table_a1.EXPERIMENT,
+        metaopt_table_a2.EXPERIMENT,
+        metaopt_table_a3.EXPERIMENT,
     )
 }
 
