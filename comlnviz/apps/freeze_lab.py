@@ -126,8 +126,8 @@ class FreezeLab(AbstractApp):
         return (
             f"frozen: {frozen}      noise on FC: {settings['noise']:g}      "
             f"α = {settings['alpha']:.3g} (trained with {LEARNER.step_size:g})\n"
-            f"after {STEPS} steps {record.accuracy[-1]:.1%} ± {record.ci95:.1%} on {TASKS} tasks of "
-            f"{WAYS} characters; with nothing frozen {plain.accuracy[-1]:.1%}"
+            f"after {STEPS} steps {record.accuracy[-1]:.1%} ± {record.ci95:.1%} on {TASKS} tasks "
+            f"of {WAYS} characters; with nothing frozen {plain.accuracy[-1]:.1%}"
         )
 
     def _complaint(self, settings: dict[str, Any]) -> str:

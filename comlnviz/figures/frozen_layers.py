@@ -32,7 +32,7 @@ class FrozenLayersFigure:
 
     def __init__(self) -> None:
         """Make everything once."""
-        self.figure = new_figure(9.8, 5.8, foot=0.09)
+        self.figure = new_figure(9.8, 5.8, foot=0.075)
         (self.layers, self.course), (self.single, self.noise) = self.figure.subplots(
             2, 2, width_ratios=(1.2, 1)
         )
@@ -64,11 +64,11 @@ class FrozenLayersFigure:
         axes.grid(True, lw=0.6)
         (self.plain,) = axes.plot([], [], lw=1.4, ls="--")
         (self.now,) = axes.plot([], [], color=VERMILLION, lw=3, marker="o", ms=6)
-        axes.text(0.97, 0.2, "thick: as it is now", color=VERMILLION, fontsize=9, ha="right",
+        axes.text(0.97, 0.36, "thick: as it is now", color=VERMILLION, fontsize=9, ha="right",
                   transform=axes.transAxes)  # fmt: skip
         self.notes = [
-            axes.text(0.97, 0.1, "dashed: nothing frozen, no noise", fontsize=9, ha="right",
-                      transform=axes.transAxes)
+            axes.text(0.97, 0.34, "dashed: nothing frozen, no noise\ndotted: chance", va="top",
+                      ha="right", fontsize=9, transform=axes.transAxes)
         ]  # fmt: skip
         animate(self.plain, self.now)
 

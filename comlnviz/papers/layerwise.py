@@ -1,4 +1,4 @@
-"""A meta-trained convolutional network, layer by layer: frozen, adapted alone, disturbed, scaled."""
+"""A meta-trained network, layer by layer: frozen, adapted alone, disturbed, scaled."""
 
 import re
 from typing import Any

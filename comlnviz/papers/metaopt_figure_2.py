@@ -89,7 +89,7 @@ def judge(cells: Cells) -> tuple[Finding, ...]:
 
 EXPERIMENT = Experiment(
     "metaopt-figure-2",
-    "Accuracy after adaptation with one layer frozen, with one alone adapted, and with FC disturbed",
+    "Accuracy after adaptation with one layer frozen, one alone adapted, and with FC disturbed",
     "As long as C4 adapts nothing is lost by freezing others; yet FC must be what it was trained "
     "to be.",
     {

@@ -67,7 +67,7 @@ def judge(cells: Cells) -> tuple[Finding, ...]:
 EXPERIMENT = Experiment(
     "metaopt-figure-A2",
     "Accuracy after adaptation with one layer scaled, before adaptation or after",
-    "C1 to C3 may be scaled at any time and C4 and FC after adaptation; scaled before it, C4 and FC "
+    "C1 to C3 may be scaled at any time, C4 and FC after adaptation; scaled before it, the latter "
     "cost up to 85 points.",
     {
         "classroom": lambda: preset(

@@ -35,7 +35,7 @@ def _cell(method: str, layers: int, setting: Setting, scratch: Path) -> dict[str
 
 
 def judge(cells: Cells) -> tuple[Finding, ...]:
-    """KFC against MAML with as many layers, and how much each loses with the layers; on Omniglot."""
+    """KFC against MAML with as many layers, and what each loses with them; on Omniglot."""
     at = lambda layers, words: name(layers, words, OMNIGLOT)
     found = [
         above_all(

@@ -14,8 +14,8 @@ from jaxtyping import Array, Bool, Float, Int
 from ..algorithms import MAML
 from ..data import load
 from ..models import AbstractNetwork, Classifier, ConvNet, CrossEntropy
+from ..papers import metaopt_figure_2
 from ..papers.layerwise import Change, Course, follow, layer_names
-from ..papers.metaopt_figure_2 import NOISE
 from ..papers.results import results_folder
 from ..tasks import FewShot, Task
 from .listed import one_of
@@ -27,6 +27,7 @@ ENCODER = ConvNet((28, 28, 1), 32, 4, "stride", patches=True)
 LEARNER = MAML(Classifier(ENCODER, WAYS), 0.5, 4)
 STEPS = LEARNER.num_steps
 LAYERS = layer_names(ENCODER.layers + 1)
+NOISE = metaopt_figure_2.NOISE  # of the paper's Figure 2
 MODEL = "glyphs-MAML-CNN"
 
 
