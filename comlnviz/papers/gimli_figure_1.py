@@ -185,19 +185,19 @@ def course(kind: str, training: Training, seed: int) -> dict[str, Any]:
             updates, moments = adam.update(slope, moments)
             phi = optax.apply_updates(phi, updates)
             rates.append([float(f"{x:.3g}") for x in RULE.means(phi)["learning_rate"]])
-    return {"accuracy": accuracy, **({"rates": rates} if rates else {})}
+    return {"accuracy": accuracy, "rates": rates} if rates else {"accuracy": accuracy}
 
 
 def _cell(kind: str, training: Training, scratch: Path) -> dict[str, Any]:
     runs = [course(kind, training, seed) for seed in range(training.seeds)]
     ends = np.array([run["accuracy"][-1] for run in runs])
     curve = np.mean([run["accuracy"] for run in runs], axis=0)
-    return {
+    record: dict[str, Any] = {
         "mean": round(float(ends.mean()), 2),
         "ci95": round(float(1.96 * ends.std(ddof=1) / np.sqrt(len(ends))), 2),
         "curve": [round(float(a), 2) for a in curve],
-        **{name: values for name, values in runs[0].items() if name == "rates"},
     }
+    return {**record, "rates": runs[0]["rates"]} if kind == LEARNED else record
 
 
 def preset(training: Training, cost: str) -> Preset:
@@ -205,7 +205,8 @@ def preset(training: Training, cost: str) -> Preset:
     cells: dict[str, Callable[[Path], dict[str, Any]]] = {
         f"{kind}, {COLUMN}": partial(_cell, kind, training) for kind in KINDS
     }
-    described = {**dataclasses.asdict(training), "encoder": str(training.encoder)}
+    described: dict[str, Any] = dataclasses.asdict(training)
+    described["encoder"] = str(training.encoder)
     described["inner"] = "SGD, Nesterov's momentum 0.9, weight decay 1e-4, rates 0.1 at first"
     return Preset((training.data,), cost, described, cells)
 
@@ -219,14 +220,15 @@ def judge(cells: Cells) -> tuple[Finding, ...]:
         below_none("The multi-step schedule ends no lower than a fixed rate.", cells, name(STEPS),
                    [name(FIXED)]),
     ]  # fmt: skip
-    curves = [cells.get(name(kind), {}).get("curve") for kind in (STEPS, LEARNED)]
-    if None not in curves:
-        wanted = curves[0][-1] - NEAR
-        epochs = [next((i + 1 for i, a in enumerate(c) if a >= wanted), None) for c in curves]
-        sooner = epochs[1] is not None and epochs[1] < epochs[0]
-        said = f"epoch {epochs[1]}" if epochs[1] else "not at all"
-        why = f"within {NEAR:g}% of the schedule's end: learned {said}, the schedule {epochs[0]}"
-        found.append(is_so("Learned rates are near it in fewer epochs.", sooner, why))
+    schedule, learned = (cells.get(name(kind), {}).get("curve") for kind in (STEPS, LEARNED))
+    if schedule and learned:
+        near = lambda curve: next(
+            (i for i, a in enumerate(curve, 1) if a >= schedule[-1] - NEAR), len(curve) + 1
+        )
+        ours, theirs = near(learned), near(schedule)
+        said = f"at epoch {ours}" if ours <= len(learned) else "not at all"
+        why = f"within {NEAR:g}% of the schedule's end: learned {said}, the schedule at {theirs}"
+        found.append(is_so("Learned rates are near it in fewer epochs.", ours < theirs, why))
     return tuple(found)
 
 

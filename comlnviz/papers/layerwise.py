@@ -35,10 +35,10 @@ class Change(eqx.Module):
       the last; normalization is not scaled.
     """
 
-    adapts: Float[Array, " layers"]
-    noise: Float[Array, ""]
-    before: Float[Array, " layers"]
-    after: Float[Array, " layers"]
+    adapts: Float[Array | np.ndarray, " layers"]
+    noise: Float[Array | np.ndarray, ""]
+    before: Float[Array | np.ndarray, " layers"]
+    after: Float[Array | np.ndarray, " layers"]
 
     @classmethod
     def none(cls, layers: int) -> "Change":
@@ -69,7 +69,7 @@ def follow(
     network: AbstractNetwork,
     task: Task,
     change: Change,
-    alpha: Float[Array, ""] | float,
+    alpha: Float[Array | np.ndarray, ""] | float,
     num_steps: int,
     key: PRNGKeyArray,
 ) -> Course:
@@ -136,7 +136,7 @@ def measured(
     lost = np.isnan(found)
     found = np.where(lost, 0.0, found)
     error = float(np.std(found, ddof=1) / np.sqrt(num_tasks))
-    record = numbers(Score(float(found.mean()), 1.96 * error, found))
+    record: dict[str, Any] = {**numbers(Score(float(found.mean()), 1.96 * error, found))}
     record["per_task"] = [round(float(share), 4) for share in found]
     return {**record, **({"diverged": int(lost.sum())} if lost.any() else {})}
 
@@ -151,7 +151,7 @@ def _places(moving: PyTree) -> tuple[PyTree, PyTree]:
     return layer, weighs
 
 
-def _disturbed(moving: PyTree, noise: Float[Array, ""], key: PRNGKeyArray) -> PyTree:
+def _disturbed(moving: PyTree, noise: Float[Array | np.ndarray, ""], key: PRNGKeyArray) -> PyTree:
     head = moving.head
     return eqx.tree_at(
         lambda m: m.head, moving, head + noise * jax.random.normal(key, head.shape, head.dtype)
@@ -159,7 +159,7 @@ def _disturbed(moving: PyTree, noise: Float[Array, ""], key: PRNGKeyArray) -> Py
 
 
 def _scaled(
-    moving: PyTree, layer: PyTree, weighs: PyTree, factors: Float[Array, " layers"]
+    moving: PyTree, layer: PyTree, weighs: PyTree, factors: Float[Array | np.ndarray, " layers"]
 ) -> PyTree:
     scale = lambda x, i, weight: x * factors[i] if weight else x
     return jax.tree.map(scale, moving, layer, weighs)

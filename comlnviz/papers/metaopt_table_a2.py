@@ -50,10 +50,10 @@ def judge(cells: Cells) -> tuple[Finding, ...]:
         above_all("MAML needs the depth: with 4 layers it is above MAML with 2.", cells,
                   at(4, "CNN"), [at(2, "CNN")])
     )  # fmt: skip
-    mean = lambda layers, words: cells.get(at(layers, words), {}).get("mean")
-    ends = [mean(layers, words) for words in METHODS for layers in (4, 2)]
-    if None not in ends:
-        lost, with_kfc = ends[0] - ends[1], ends[2] - ends[3]
+    ends = [cells.get(at(layers, words), {}) for words in METHODS for layers in (4, 2)]
+    if all("mean" in end for end in ends):
+        deep, shallow, deep_kfc, shallow_kfc = (end["mean"] for end in ends)
+        lost, with_kfc = deep - shallow, deep_kfc - shallow_kfc
         why = f"from 4 layers to 2 MAML loses {lost:.1f} points, with KFC {with_kfc:.1f}"
         found.append(is_so("With fewer layers KFC loses less.", with_kfc < lost, why))
     return tuple(found)

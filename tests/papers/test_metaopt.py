@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from comlnviz.data import load
 from comlnviz.models import Identity
 from comlnviz.models.freeze import count
 from comlnviz.papers import (
@@ -22,6 +23,7 @@ from comlnviz.papers import (
 )
 from comlnviz.papers.few_shot import Protocol, Trained
 from comlnviz.papers.metaopt_networks import CNN, OMNIGLOT, RULES, Setting, method
+from comlnviz.training import Run
 
 TINY = Setting(
     "Omniglot",
@@ -29,6 +31,7 @@ TINY = Setting(
         data="glyphs", encoder=Identity(1), queries=2, num_steps=2, batch_size=1,
         optimizer="adam 0.003", selection_steps=2, validate_every=2, validation_tasks=2,
         test_queries=2, test_tasks=3, ways=3,
+        loaded=lambda _: load("glyphs", split="validation"),  # the fewest to draw
     ),
     1, 1, (28, 28, 1), 2, "stride", True, (0.8, 0.5), dict.fromkeys(RULES, 0.5),
 )  # fmt: skip
@@ -39,7 +42,7 @@ def untrained(monkeypatch):
     """Experiments on a network of four layers that MAML has not trained, and on few tasks."""
     algorithm = method("MAML", CNN, TINY)
     meta = eqx.filter_jit(algorithm.init)(jax.random.key(0))
-    run = type("Run", (), {"meta": meta})()
+    run = Run(meta, {}, 0, False)
     for module in (metaopt_figure_2, metaopt_table_a1):
         monkeypatch.setattr(module, "trained", lambda *_: Trained(algorithm, 0, run))
         monkeypatch.setattr(module, "TASKS", 4)
@@ -74,9 +77,10 @@ def test_the_smallest_numbers_of_an_adapted_network_are_pruned(untrained, tmp_pa
 
 @pytest.mark.slow
 def test_a_small_network_is_trained_with_a_rule_and_bounded(tmp_path, monkeypatch):
-    found = metaopt_table_a2._cell("KFC", 1, TINY, tmp_path)
+    scratch = tmp_path / "metaopt-table-A2" / "classroom"
+    found = metaopt_table_a2._cell("MC", 1, TINY, scratch)
     assert 0 <= found["mean"] <= 100 and found["ci95"] >= 0
-    assert metaopt_table_a2._cell("KFC", 1, TINY, tmp_path) == found  # from its checkpoint
+    assert metaopt_table_a2._cell("MC", 1, TINY, scratch) == found  # from its checkpoint
     monkeypatch.setattr(metaopt_table_2, "BOUND_STEPS", 2)
     monkeypatch.setattr(metaopt_table_2, "BOUND_TASKS", 2)
     assert 0 <= metaopt_table_2.upper_bound(TINY, tmp_path)["mean"] <= 100
@@ -95,8 +99,8 @@ OMNIGLOT_TASKS = dataclasses.replace(TINY.protocol, ways=10)
 
 
 def test_width_and_depth_are_those_of_the_cell(tmp_path):
-    found = metaopt_figure_a1._cell(2, 1, 60, tmp_path)
-    assert found["mean"] > 50 and len(found["course"]) == 50
+    found = metaopt_figure_a1._cell(4, 1, 100, tmp_path)
+    assert 40 < found["mean"] <= 100 and len(found["course"]) == 50
 
 
 def test_rates_are_learned_while_a_network_trains():
@@ -109,7 +113,8 @@ def test_rates_are_learned_while_a_network_trains():
     assert len(found["accuracy"]) == len(found["rates"]) == 2
     moves = np.diff([[0.1] * len(found["rates"][0]), *found["rates"]], axis=0)
     assert 0 < np.abs(moves).max() <= 0.011  # Adam's step
-    assert [training.rate("multi-step", epoch) for epoch in range(2)] == pytest.approx([0.1, 0.01])
+    schedule = [gimli_figure_1.CLASSROOM.rate("multi-step", epoch) for epoch in (14, 15, 22)]
+    assert schedule == pytest.approx([0.1, 0.01, 0.001])
 
 
 def test_verdicts_follow_the_numbers():

@@ -99,12 +99,13 @@ def test_the_order_of_steps_does_not_matter_on_a_quadratic():
 def test_each_model_fits_its_labels_at_its_own_weights_and_is_worse_beside(problem):
     seen, _ = inner_optimizers.tasks(20.0, 10.0, 1, problem)
     weights, _, noise = inner_optimizers._drawn(1)
-    inputs = seen.support[0][0]
+    inputs, w = seen.support[0][0], jnp.asarray(weights[0])
     exact = inner_optimizers._LINKS[problem](inputs @ weights[0])
-    value = lambda w: loss({"w1": w[0], "w2": w[1]}, (inputs, exact), problem)
-    assert float(value(weights[0])) == pytest.approx(0, abs=1e-12)
-    np.testing.assert_allclose(jax.grad(value)(weights[0]), 0, atol=1e-12)
-    assert float(value(weights[0] + 0.3)) > 1e-4
+    data = jnp.asarray(inputs), jnp.asarray(exact)
+    value = lambda w: loss({"w1": w[0], "w2": w[1]}, data, problem)
+    assert float(value(w)) == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(jax.grad(value)(w), 0, atol=1e-12)
+    assert float(value(w + 0.3)) > 1e-4
     noisy = inner_optimizers._LINKS[problem](inputs @ weights[0] + noise[0, : len(inputs)])
     np.testing.assert_allclose(seen.support[1][0], noisy, rtol=1e-12)
 
