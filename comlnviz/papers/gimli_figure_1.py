@@ -135,7 +135,7 @@ def meta_gradient(
         return CrossEntropy().loss(eqx.combine(moving, still).train(data[0])[0], data[1])
 
     def loss(phi):
-        resumed = optax.GradientTransformation(lambda _: state.memory, RULE(phi).update)
+        resumed = optax.GradientTransformation(lambda params: state.memory, RULE(phi).update)
         run = gradient_descent(
             lambda moving, data, step: of(moving, jax.tree.map(lambda x: x[step], data)),
             moving, batch(inner), len(inner), optimizer=resumed, stepwise=True,
@@ -163,7 +163,7 @@ def course(kind: str, training: Training, seed: int) -> dict[str, Any]:
     validation, mine = by_class[:, :cut].ravel(), by_class[:, cut:].ravel()
     network = eqx.filter_jit(Classifier(training.encoder, ways).init)(jax.random.key(seed))
     moving, _ = split(network)
-    phi = RULE.init(jax.random.key(0), moving, 1)
+    phi: Any = RULE.init(jax.random.key(0), moving, 1)
     state, adam = State(network, RULE(phi).init(moving)), optax.adam(training.meta_rate)
     moments, accuracy, rates = adam.init(phi), [], []
     draw = lambda rows, count: jnp.asarray(

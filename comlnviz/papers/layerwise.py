@@ -69,7 +69,7 @@ def follow(
     network: AbstractNetwork,
     task: Task,
     change: Change,
-    alpha: Float[Array | np.ndarray, ""] | float,
+    alpha: Float[Array, ""] | float,
     num_steps: int,
     key: PRNGKeyArray,
 ) -> Course:
