@@ -81,6 +81,7 @@ def test_a_small_network_is_trained_with_a_rule_and_bounded(tmp_path, monkeypatc
     found = metaopt_table_a2._cell("MC", 1, TINY, scratch)
     assert 0 <= found["mean"] <= 100 and found["ci95"] >= 0
     assert metaopt_table_a2._cell("MC", 1, TINY, scratch) == found  # from its checkpoint
+    monkeypatch.setattr(metaopt_table_2, "SCNN", 1)
     monkeypatch.setattr(metaopt_table_2, "BOUND_STEPS", 2)
     monkeypatch.setattr(metaopt_table_2, "BOUND_TASKS", 2)
     assert 0 <= metaopt_table_2.upper_bound(TINY, tmp_path)["mean"] <= 100

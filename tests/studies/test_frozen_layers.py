@@ -7,9 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from comlnviz.papers.layerwise import Change, follow
+from comlnviz.papers.layerwise import Change
 from comlnviz.studies import frozen_layers
 from comlnviz.studies.frozen_layers import LAYERS, LEARNER, TASKS
+from comlnviz.studies.precision import in_float32
 
 look = lambda frozen, alpha=0.5, noise=0.0: frozen_layers.study(
     frozen=frozen, alpha=alpha, noise=noise, seed=1
@@ -26,23 +27,40 @@ def test_the_trained_network_adapts_with_C4_and_hardly_without():
     assert not still.moved.any() and np.ptp(still.accuracy) == 0
 
 
+@in_float32
+def adapt(**changed):
+    """The share of right queries by task and step, and how far layers move by task."""
+    one = np.ones(len(LAYERS), np.float32)
+    plain = dict(adapts=one, noise=np.zeros((), np.float32), before=one, after=one)
+    change = Change(**{**plain, **changed})
+    network, tasks = frozen_layers.trained(), frozen_layers._tasks(1)
+    return frozen_layers._adapt(network, tasks, change, np.asarray(0.5, np.float32))[:2]
+
+
+@in_float32
+def by_MAML(frozen):
+    task = jax.tree.map(lambda x: x[0], frozen_layers._tasks(1))
+    learner = dataclasses.replace(LEARNER, frozen=frozen)
+    return eqx.filter_jit(learner.score)(frozen_layers.trained(), task)
+
+
+def layers(**values):
+    return np.array([values.get(layer, 1.0) for layer in LAYERS], np.float32)
+
+
 def test_a_change_is_what_MAML_makes_of_the_layers_named_frozen():
-    network = frozen_layers.trained()
-    task = jax.tree.map(lambda x: x[0], frozen_layers._tasks(0))
-    frozen = dataclasses.replace(LEARNER, num_steps=2, frozen=("encoder.blocks.3", "head", "bias"))
-    with jax.enable_x64(False):
-        asked = eqx.filter_jit(frozen.predict)(network, task.support, task.query[0])
-        none = Change.none(len(LAYERS))
-        held = eqx.tree_at(lambda c: c.adapts, none, none.adapts.at[-2:].set(0))
-        run = eqx.filter_jit(follow)
-        course = lambda change: run(network, task, change, 0.5, 2, jax.random.key(0))
-        np.testing.assert_allclose(course(held).logits[-1], asked, rtol=1e-3, atol=1e-4)
-        # Normalization takes out again what a layer below it is scaled by: in what the network
-        # says, not in how far a step takes it.
-        scaled = eqx.tree_at(lambda c: c.after, held, none.after.at[1].set(8.0))
-        np.testing.assert_allclose(course(scaled).logits, course(held).logits, rtol=0.05, atol=0.05)
-        before = eqx.tree_at(lambda c: c.before, none, none.after.at[3].set(8.0))
-        assert course(before).moved[3] < course(none).moved[3] / 10
+    right, _ = adapt(adapts=layers(C4=0.0, FC=0.0))
+    named = by_MAML(("encoder.blocks.3", "head", "bias"))
+    assert right[0, -1] == pytest.approx(float(named), abs=1e-6)
+    assert abs(adapt()[0][0, -1] - named) > 0.1  # it matters
+
+
+def test_normalization_takes_a_scale_out_of_what_a_network_says_but_not_of_its_steps():
+    (right, moved), (after, _) = adapt(), adapt(after=layers(C2=8.0))
+    np.testing.assert_allclose(after, right, atol=0.04)  # a query of thirty
+    before, far = adapt(before=layers(C4=8.0))
+    np.testing.assert_allclose(before[:, 0], right[:, 0], atol=0.04)
+    assert far[:, 3].max() < moved[:, 3].min() / 10  # the gradient is smaller, and the layer larger
 
 
 def test_what_there_is_not_is_refused_in_a_sentence():
