@@ -47,6 +47,7 @@ class MetaOptimizersFigure:
         self._make_arrows()
         self._make_matrices()
         self.readout = new_readout(self.courses, 0.014)
+        self._ink = ""
         self.set_theme(False)
         settle(self.figure)
 
@@ -110,8 +111,12 @@ class MetaOptimizersFigure:
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
         apply_theme(self.figure, dark, (self.before,))
-        ink = self._ink = colours_of(dark)["ink"]
-        for artist in (self.right, self.normal, self.raw, self.lines[CURVATURE], *self.points):
+        old, ink = self._ink, colours_of(dark)["ink"]
+        self._ink = ink
+        shown = (self.here, self.after, self.learned, self.image)  # perhaps of who has the ink
+        inked = [artist for artist in shown if artist.get_color() == old]
+        inked += [self.right, self.normal, self.raw, self.lines[CURVATURE], *self.points]
+        for artist in inked:
             artist.set_color(ink)
         for axes in self.figure.axes:
             for text in axes.texts:
