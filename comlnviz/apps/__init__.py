@@ -4,6 +4,7 @@ from .adjoint_tradeoff import AdjointTradeoff
 from .backward_instability import BackwardInstability
 from .few_shot_lab import FewShotLab
 from .flow_explorer import FlowExplorer
+from .freeze_lab import FreezeLab
 from .inner_optimizer_lab import InnerOptimizerLab
 from .learn_t import LearnT
 from .memory_runtime import MemoryRuntime
@@ -22,6 +23,7 @@ ALL = (
     MemoryRuntime,
     InnerOptimizerLab,
     MetaOptimizerLab,
+    FreezeLab,
     FewShotLab,
     RatingsLab,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "BackwardInstability",
     "FewShotLab",
     "FlowExplorer",
+    "FreezeLab",
     "InnerOptimizerLab",
     "LearnT",
     "MemoryRuntime",

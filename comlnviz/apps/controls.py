@@ -62,6 +62,12 @@ def number(label: str, low: int, high: int, value: int, tooltip: str) -> Any:
     return widgets.BoundedIntText(value=value, min=low, max=high, **_common(label, tooltip))
 
 
+def toggle(label: str, value: bool, tooltip: str) -> Any:
+    """A button that stays pressed."""
+    layout = widgets.Layout(width="auto")
+    return widgets.ToggleButton(value=value, description=label, tooltip=tooltip, layout=layout)
+
+
 def play(target: Any, interval: int = 50) -> Any:
     """A play button, its clock in the browser, that moves the slider `target`."""
     button = widgets.Play(

@@ -4,7 +4,15 @@ from typing import Any, final
 
 from ..figures.inner_optimizers import InnerOptimizersFigure
 from ..studies import inner_optimizers
-from ..studies.inner_optimizers import KNOBS, MAX_STEPS, META_STEPS, ONE_FOR, OPTIMIZERS
+from ..studies.inner_optimizers import (
+    KNOBS,
+    LINEAR,
+    MAX_STEPS,
+    META_STEPS,
+    ONE_FOR,
+    OPTIMIZERS,
+    PROBLEMS,
+)
 from .base import AbstractApp
 from .controls import choice, log_slider, number, several, slider, whole
 
@@ -14,7 +22,7 @@ class InnerOptimizerLab(AbstractApp):
     """Five optimizers on one small problem, and one of them with its knobs meta-learned.
 
     Move the meta-step, and see the learned optimizer bend its path. Turn the valley, and see what
-    a rate for each parameter is good for.
+    a rate for each parameter is good for. Choose another model, whose curvature changes on the way.
 
     Source: GIMLI (Grefenstette et al. 2019), Sections 2 and 5.2.
     """
@@ -23,10 +31,11 @@ class InnerOptimizerLab(AbstractApp):
 
     def _make_controls(self) -> dict[str, Any]:
         self._computed_for: dict[str, Any] | None = None
-        self._compiled: set[tuple[str, str]] = set()
+        self._compiled: set[tuple[str, ...]] = set()
         learned = several("learned", KNOBS, ("rate",), "What is meta-learned: any of these")
         learned.rows = len(KNOBS)
         return {
+            "problem": choice("model", PROBLEMS, LINEAR, "What is fitted, by two weights w₁, w₂"),
             "optimizer": choice(
                 "optimizer", OPTIMIZERS, "SGD", "The optimizer whose knobs are learned"
             ),
@@ -57,7 +66,7 @@ class InnerOptimizerLab(AbstractApp):
     def _update(self) -> str:
         settings, meta_step = self.settings(), self.controls["meta_step"].value
         if settings != self._computed_for:
-            program = (settings["optimizer"], settings["one_for"])
+            program = tuple(settings[name] for name in ("problem", "optimizer", "one_for"))
             if program not in self._compiled:
                 self._busy("Compiling the inner loop and its meta-gradient")
             self._record = inner_optimizers.study(**settings)
@@ -83,7 +92,7 @@ class InnerOptimizerLab(AbstractApp):
     def _complaint(self, fixed: float) -> str:
         if not self.controls["learned"].value:
             return "Nothing is learned: choose a rate, betas or the start."
-        if not fixed < 20:
+        if not fixed < 20:  # a neuron's loss is at most 2
             return (
                 f"With a fixed rate of {self.controls['rate'].value:.3g} "
                 f"{self.controls['optimizer'].value} diverges: a step longer than 2/curvature "
@@ -97,10 +106,10 @@ class InnerOptimizerLab(AbstractApp):
         s, (fixed, learned) = self._computed_for, self._losses()
         what = ", ".join(s["learned"]) or "nothing"
         return (
-            f"Paths of five optimizers down a valley of condition {s['condition']:.3g} in "
-            f"{s['num_steps']} steps. {s['optimizer']} has {what} learned: after "
-            f"{self.controls['meta_step'].value} meta-steps the query loss of unseen tasks is "
-            f"{learned:.3g}, with fixed knobs {fixed:.3g}."
+            f"Paths of five optimizers down the loss of {s['problem']} with inputs of condition "
+            f"{s['condition']:.3g} in {s['num_steps']} steps. {s['optimizer']} has {what} learned: "
+            f"after {self.controls['meta_step'].value} meta-steps the query loss of unseen tasks "
+            f"is {learned:.3g}, with fixed knobs {fixed:.3g}."
         )
 
     def code(self) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from ..figures.meta_optimizers import MetaOptimizersFigure
 from ..studies import meta_optimizers
 from ..studies.meta_optimizers import (
+    CURVATURE,
     DEPTHS,
     KLIN,
     LINNET,
@@ -69,7 +70,7 @@ class MetaOptimizerLab(AbstractApp):
         model, meta_step = settings["model"], settings["meta_step"]
         sizes = settings["depth"], settings["rank"]
         if sizes not in self._compiled:
-            self._busy("Compiling the meta-training of six models")
+            self._busy("Compiling the meta-training of seven models")
         shared = {name: settings[name] for name in _SETTINGS}
         learned = meta_optimizers.courses(**shared)
         self._accuracy = {name: course.accuracy for name, course in learned.items()}
@@ -146,7 +147,7 @@ class MetaOptimizerLab(AbstractApp):
 
 
 def _factor_name(name: str, model: str) -> str:
-    return name if model == KLIN else f"{name} of layer 1"
+    return name if model in (KLIN, CURVATURE) else f"{name} of layer 1"
 
 
 def _eigenvalues(A: Any) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from .cifar import parse_cifar
 from .digits import load_digits
 from .embeddings import parse_embeddings
 from .glyphs import load_glyphs
@@ -141,6 +142,20 @@ SOURCES: Mapping[str, Source] = {
         parse=partial(parse_photographs, side=32, pickles=("CIFAR_FS_{}.pickle",)),
         obtain="MetaOptNet's three pickles, or images with train.csv, val.csv and test.csv",
         folders=("CIFAR-FS", "CIFAR_FS"),
+    ),
+    "cifar-10": Source(
+        about="32×32 photographs, 10 classes of 6,000 (Krizhevsky 2009); not for few-shot tasks",
+        licence="none stated",
+        classes={"train": 10, "test": 10},
+        parse=parse_cifar,
+        remotes=(
+            Remote(
+                "cifar-10-binary.tar.gz",
+                ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+                "md5:c32a1d4ab5d03f1284b67883e8d87530",
+            ),
+        ),
+        folders=("cifar-10-batches-bin", "CIFAR-10"),
     ),
     "leo-miniimagenet": Source(
         about="640 features of miniImageNet's photographs (Rusu et al. 2019)",

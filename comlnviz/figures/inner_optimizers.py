@@ -25,7 +25,7 @@ from .style import theme as colours_of
 
 _COLOURS = dict(zip(OPTIMIZERS, (ORANGE, SKY, PURPLE, BLUE, GREEN), strict=True))
 _FAR = 100.0  # how far off the plane a point is still drawn
-_LEAST, _MOST = 1e-2, 1e2  # of the query losses that are shown
+_LEAST, _MOST = 1e-3, 1e2  # of the query losses that are shown
 _GRID = tuple(np.linspace(LOW[i], HIGH[i], POINTS) for i in range(2))
 _META = np.arange(META_STEPS + 1)
 _PARAMETERS = ("w₁", "w₂")
@@ -70,7 +70,7 @@ class InnerOptimizersFigure:
         label_axes(self.loss, "mean query loss (log)", "", "")
         label_axes(self.rates, "learning rate (log)", "", "")
         label_axes(self.betas, "betas, momentum, decay", "meta-step", "")
-        limits: list[Any] = [(0.02, 50), (3e-3, 60), (-0.05, 1.05)]
+        limits: list[Any] = [(0.002, 50), (3e-3, 60), (-0.05, 1.05)]
         self.now = []
         for axes, low_high in zip((self.loss, self.rates, self.betas), limits, strict=True):
             axes.set(xlim=(0, META_STEPS + 6), ylim=low_high)

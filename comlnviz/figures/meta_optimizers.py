@@ -5,7 +5,7 @@ from typing import final
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from ..studies.meta_optimizers import META_STEPS, MODELS, STOPS, Record
+from ..studies.meta_optimizers import CURVATURE, META_STEPS, MODELS, STOPS, Record
 from .style import (
     BLUE,
     GREEN,
@@ -23,8 +23,9 @@ from .style import (
 )
 from .style import theme as colours_of
 
-COLOURS: dict[str, str] = dict(
-    zip(MODELS, (ORANGE, SKY, GREEN, BLUE, PURPLE, VERMILLION), strict=True)
+# Meta-Curvature takes the ink of the theme, dashed: with one step it lies on KLin.
+COLOURS: dict[str, str | None] = dict(
+    zip(MODELS, (ORANGE, SKY, GREEN, None, BLUE, PURPLE, VERMILLION), strict=True)
 )
 _LIMIT = 4.0  # of the plane
 _SLOTS, _CELL = 3, 0.9  # matrices on show, and the side of one of their numbers
@@ -46,17 +47,19 @@ class MetaOptimizersFigure:
         self._make_arrows()
         self._make_matrices()
         self.readout = new_readout(self.courses, 0.014)
+        self._ink = ""
         self.set_theme(False)
         settle(self.figure)
 
     def _make_courses(self) -> None:
         axes = self.courses
         label_axes(axes, "accuracy after adaptation, on tasks not seen before", "meta-step", "")
-        axes.set(xlim=(0, META_STEPS + 52), ylim=(0.42, 1.01), xticks=range(0, META_STEPS + 1, 50))
+        axes.set(xlim=(0, META_STEPS + 62), ylim=(0.42, 1.01), xticks=range(0, META_STEPS + 1, 50))
         axes.grid(True, lw=0.6)
         self.lines, self.here = {}, axes.plot([], [], marker="o", ms=9)[0]
         for row, (name, colour) in enumerate(COLOURS.items()):
-            (self.lines[name],) = axes.plot([], [], color=colour, lw=1.4)
+            dashed = {"ls": (0, (3, 2)), "zorder": 3} if name == CURVATURE else {}
+            (self.lines[name],) = axes.plot([], [], color=colour, lw=1.4, **dashed)
             axes.text(0.99, 0.9 - 0.075 * row, name, color=colour, fontsize=9, ha="right",
                       transform=axes.transAxes)  # fmt: skip
         animate(*self.lines.values(), self.here)
@@ -108,20 +111,27 @@ class MetaOptimizersFigure:
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
         apply_theme(self.figure, dark, (self.before,))
-        ink = colours_of(dark)["ink"]
-        for artist in (self.right, self.normal, self.raw, *self.points):
+        old, ink = self._ink, colours_of(dark)["ink"]
+        self._ink = ink
+        shown = (self.here, self.after, self.learned, self.image)  # perhaps of who has the ink
+        inked = [artist for artist in shown if artist.get_color() == old]
+        inked += [self.right, self.normal, self.raw, self.lines[CURVATURE], *self.points]
+        for artist in inked:
             artist.set_color(ink)
         for axes in self.figure.axes:
             for text in axes.texts:
                 if text.get_color() not in COLOURS.values():
                     text.set_color(ink)
 
+    def _colour(self, model: str) -> str:
+        return COLOURS[model] or self._ink
+
     def show_courses(self, accuracy: dict[str, np.ndarray], model: str, meta_step: int) -> None:
         """The accuracy of each model at each stop; the dot is on `model` at `meta_step`."""
         for name, line in self.lines.items():
             line.set_linewidth(3 if name == model else 1.2)
             feed(line, STOPS, accuracy[name])
-        self.here.set_color(COLOURS[model])
+        self.here.set_color(self._colour(model))
         feed(self.here, [meta_step], [accuracy[model][STOPS.index(meta_step)]])
 
     def show_task(self, record: Record, model: str) -> None:
@@ -131,7 +141,7 @@ class MetaOptimizersFigure:
         ):
             feed(line, *record.points[there].T)
         weights = np.asarray(record.look.weights)
-        self.after.set_color(COLOURS[model])
+        self.after.set_color(self._colour(model))
         for line, weight in (
             (self.right, record.normal), (self.before, weights[0]), (self.after, weights[-1]),
         ):  # fmt: skip
@@ -142,7 +152,7 @@ class MetaOptimizersFigure:
         """The gradient and the update as directions, and the image of a circle."""
         look = record.look
         for artist in (self.learned, self.image):
-            artist.set_color(COLOURS[model])
+            artist.set_color(self._colour(model))
         feed(self.normal, *np.outer(record.normal, (0, 1.2)))
         feed(self.raw, *_arrow(-np.asarray(look.gradient)))
         feed(self.learned, *_arrow(-np.asarray(look.update)))
@@ -160,7 +170,7 @@ class MetaOptimizersFigure:
                 place = 4 * slot + 2 * i + j
                 share = abs(matrix[i, j]) / largest if largest > 0 else 0
                 share = share if np.isfinite(share) else 0
-                colour = COLOURS[model] if matrix[i, j] >= 0 else colours_of(False)["faint"]
+                colour = self._colour(model) if matrix[i, j] >= 0 else colours_of(False)["faint"]
                 self.cells[place].set(facecolor=colour, alpha=0.08 + 0.5 * share)
                 self.numbers[place].set_text(f"{matrix[i, j]:.3g}")
 

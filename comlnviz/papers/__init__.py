@@ -14,12 +14,20 @@ from . import (
     comln_table_2,
     comln_table_4,
     comln_table_5,
+    gimli_figure_1,
     gimli_figure_2,
     gimli_figure_3,
     gimli_table_1,
     gimli_table_2,
+    metaopt_figure_2,
+    metaopt_figure_a1,
+    metaopt_figure_a2,
     metaopt_synthetic,
     metaopt_table_1,
+    metaopt_table_2,
+    metaopt_table_a1,
+    metaopt_table_a2,
+    metaopt_table_a3,
 )
 from .experiment import Experiment, Preset, run
 from .findings import Finding
@@ -42,10 +50,18 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         amaml_table_5.EXPERIMENT,
         gimli_table_1.EXPERIMENT,
         gimli_table_2.EXPERIMENT,
+        gimli_figure_1.EXPERIMENT,
         gimli_figure_2.EXPERIMENT,
         gimli_figure_3.EXPERIMENT,
         metaopt_synthetic.EXPERIMENT,
         metaopt_table_1.EXPERIMENT,
+        metaopt_figure_2.EXPERIMENT,
+        metaopt_table_2.EXPERIMENT,
+        metaopt_figure_a1.EXPERIMENT,
+        metaopt_figure_a2.EXPERIMENT,
+        metaopt_table_a1.EXPERIMENT,
+        metaopt_table_a2.EXPERIMENT,
+        metaopt_table_a3.EXPERIMENT,
     )
 }
 

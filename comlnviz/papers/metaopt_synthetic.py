@@ -131,15 +131,21 @@ class SaturatingNetwork(AbstractNetwork):
 
 
 def measure(name: str, guess: Guess, num_steps: int, seed: int = 0) -> dict[str, Any]:
-    """Meta-train as the appendix says, one task a step; accuracy on new tasks, and its course.
+    """Meta-train one of `MODELS` as the appendix says; accuracy on new tasks, and its course.
 
     **Raises** `TrainingError` when it diverges.
     """
-    algorithm = guess.algorithm(name)
+    rate = guess.rates[name][1] * guess.times
+    return learn(guess.algorithm(name), rate, guess, num_steps, seed)
+
+
+def learn(
+    algorithm: AbstractAlgorithm, rate: float, guess: Guess, num_steps: int, seed: int = 0
+) -> dict[str, Any]:
+    """The same of any method: SGD with the outer `rate`, one task a step."""
     run = meta_train(
         algorithm, guess.tasks(seed, guess.normals), num_steps=num_steps, batch_size=1,
-        optimizer=optax.sgd(guess.rates[name][1] * guess.times), key=jax.random.key(seed),
-        tasks_at_once=1, progress=False,
+        optimizer=optax.sgd(rate), key=jax.random.key(seed), tasks_at_once=1, progress=False,
     )  # fmt: skip
     test = guess.tasks(seed, 0)
     key = jax.random.fold_in(jax.random.key(seed), 1)

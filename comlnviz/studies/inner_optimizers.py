@@ -24,6 +24,12 @@ _MAKERS: dict[str, tuple[Callable, dict[str, float], dict[str, Any]]] = {
     "Adagrad": (optax.adagrad, {}, {}),
 }
 OPTIMIZERS = tuple(_MAKERS)
+LINEAR, LOGISTIC, NEURON = PROBLEMS = ("linear regression", "logistic regression", "one neuron")
+_LINKS: dict[str, Callable] = {
+    LINEAR: lambda z: z,
+    LOGISTIC: lambda z: 1 / (1 + np.exp(-z)),
+    NEURON: np.tanh,
+}
 KNOBS = ("rate", "betas", "start")
 ONE_FOR = {"all": (), "each parameter": ("array",), "each step": ("step",)}
 MAX_STEPS, META_STEPS = 20, 60
@@ -79,11 +85,13 @@ def study(
     condition: float,
     tilt: float = 30.0,
     seed: int = 0,
+    problem: str = LINEAR,
 ) -> Record:
-    """Regress in two weights with every optimizer, and meta-learn the knobs of one.
+    """Fit a model of two weights with every optimizer, and meta-learn the knobs of one.
 
-    The tasks: labels w·x + noise with another w in each; the inputs have curvatures of about 1 and
-    1/`condition`. The meta-gradient is exact, through every inner step, over 24 tasks at once.
+    The tasks: labels of w·x + noise with another w in each, see `loss`; the squares of the inputs
+    spread by 1 and 1/`condition`, which are linear regression's curvatures. The meta-gradient is
+    exact, through every inner step, over 24 tasks at once.
 
     **Arguments:**
 
@@ -94,12 +102,14 @@ def study(
     - `num_steps`: inner steps, 1 to 20.
     - `condition`, `tilt`: of the valley; its angle to the first axis in degrees.
     - `seed`: which tasks.
+    - `problem`: the model, one of `PROBLEMS`.
 
     **Raises** `ValueError` for what is not listed or out of range.
 
     Source: GIMLI (Grefenstette et al. 2019), Sections 2 and 5.2.
     """
     for name, value, listed in (
+        ("problem", problem, PROBLEMS),
         ("optimizer", optimizer, OPTIMIZERS),
         ("one_for", one_for, tuple(ONE_FOR)),
         *(("learned", knob, KNOBS) for knob in learned),
@@ -110,14 +120,14 @@ def study(
         raise ValueError(f"num_steps must be from 1 to {MAX_STEPS}; got {num_steps}.")
     if not rate > 0 or not condition >= 1:
         raise ValueError(f"rate must be positive, condition 1 or more; got {rate}, {condition}.")
-    seen, unseen = tasks(condition, tilt, seed)
+    seen, unseen = tasks(condition, tilt, seed, problem)
     # By NumPy, which a slider moves without compiling anything.
     log_rate: Any = np.asarray(np.log(rate))
     n: Any = np.asarray(num_steps)
     mask: Any = {knob: np.asarray(float(knob in learned)) for knob in KNOBS}
     rule = optimizer_of(optimizer, ONE_FOR[one_for])
-    fixed = _fixed(unseen, log_rate, n)
-    found = _learn(rule, seen, unseen, log_rate, mask, n)
+    fixed = _fixed(problem, unseen, log_rate, n)
+    found = _learn(problem, rule, seen, unseen, log_rate, mask, n)
     (surface, fixed_paths, fixed_losses), (paths, losses, seen_losses, knobs, starts) = (
         jax.device_get((fixed, found))
     )
@@ -153,14 +163,14 @@ def _drawn(seed: int) -> tuple[np.ndarray, ...]:
     return weights, rng.normal(size=(*shape, 2)), _NOISE * rng.normal(size=shape)
 
 
-def tasks(condition: float, tilt: float, seed: int) -> tuple[Task, Task]:
+def tasks(condition: float, tilt: float, seed: int, problem: str = LINEAR) -> tuple[Task, Task]:
     """Tasks to learn from and unseen ones, along their arrays' first axis."""
     weights, inputs, noise = _drawn(seed)
     cos, sin = np.cos(np.deg2rad(tilt)), np.sin(np.deg2rad(tilt))
     # The flat direction falls off by `tilt` from the first axis, as the way to most minima does.
     stretch = np.array([[cos, sin], [-sin, cos]]) * [condition**-0.5, 1.0]
     inputs = inputs @ stretch.T
-    labels = np.einsum("tmi,ti->tm", inputs, weights) + noise
+    labels = _LINKS[problem](np.einsum("tmi,ti->tm", inputs, weights) + noise)
     pick: Any = lambda t, m: (inputs[t, m], labels[t, m])
     support, query = slice(EXAMPLES), slice(EXAMPLES, None)
     halves = slice(TASKS), slice(TASKS, None)
@@ -168,31 +178,47 @@ def tasks(condition: float, tilt: float, seed: int) -> tuple[Task, Task]:
     return seen, unseen
 
 
-def loss(weights: Weights, data: tuple[Array, Array]) -> Float[Array, ""]:
-    """Half the mean squared error of w·x."""
+def loss(weights: Weights, data: tuple[Array, Array], problem: str = LINEAR) -> Float[Array, ""]:
+    """How far the model is from the labels, in the mean; 0 where it fits them.
+
+    Of linear regression, w·x, and of one neuron, tanh(w·x), half the squared error; of logistic
+    regression, whose labels are probabilities, the Kullback-Leibler divergence: cross-entropy but
+    for a constant.
+    """
     inputs, labels = data
-    return jnp.mean((inputs[:, 0] * weights["w1"] + inputs[:, 1] * weights["w2"] - labels) ** 2) / 2
+    z = inputs[:, 0] * weights["w1"] + inputs[:, 1] * weights["w2"]
+    if problem == LOGISTIC:
+        truth = jax.scipy.special.logit(labels)
+        excess = jax.nn.softplus(z) - jax.nn.softplus(truth) - labels * (z - truth)
+        return jnp.mean(excess)
+    return jnp.mean(((z if problem == LINEAR else jnp.tanh(z)) - labels) ** 2) / 2
 
 
 # ---------------------------------------------------------------------- the inner loop
-def inner_path(rule: LearnedOptimizer, meta: Meta, support: tuple[Array, Array]) -> Weights:
+def inner_path(
+    rule: LearnedOptimizer, meta: Meta, support: tuple[Array, Array], problem: str = LINEAR
+) -> Weights:
     """The weights before the first and after every inner step."""
-    optimizer = rule(meta.optimizer)
+    of_problem = lambda weights, data: loss(weights, data, problem)
     solution = gradient_descent(
-        loss, meta.start, support, MAX_STEPS, optimizer=optimizer, path=True
+        of_problem, meta.start, support, MAX_STEPS, optimizer=rule(meta.optimizer), path=True
     )
     assert solution.path is not None
     return solution.path
 
 
 def meta_loss(
-    rule: LearnedOptimizer, meta: Meta, tasks: Task, n: Int[Array | np.ndarray, ""]
+    rule: LearnedOptimizer,
+    meta: Meta,
+    tasks: Task,
+    n: Int[Array | np.ndarray, ""],
+    problem: str = LINEAR,
 ) -> Float[Array, ""]:
     """The mean query loss after n inner steps; n is traced: nothing compiles when it changes."""
 
     def one(task):
-        path = inner_path(rule, meta, task.support)
-        return loss(jax.tree.map(lambda w: w[n], path), task.query)
+        path = inner_path(rule, meta, task.support, problem)
+        return loss(jax.tree.map(lambda w: w[n], path), task.query, problem)
 
     return jnp.mean(jax.vmap(one)(tasks))
 
@@ -215,22 +241,23 @@ def _points(weights: Weights) -> Float[Array, "*n 2"]:
 
 
 @eqx.filter_jit
-def _fixed(unseen: Task, log_rate: Array, n: Array) -> tuple:
+def _fixed(problem: str, unseen: Task, log_rate: Array, n: Array) -> tuple:
     """The surface, and every optimizer's path and mean query loss."""
     x, y = (jnp.linspace(LOW[i], HIGH[i], POINTS) for i in range(2))
-    at = lambda x, y: loss({"w1": x, "w2": y}, _shown(unseen))
+    at = lambda x, y: loss({"w1": x, "w2": y}, _shown(unseen), problem)
     surface = jax.vmap(lambda y: jax.vmap(lambda x: at(x, y))(x))(y)
     paths, losses = [], []
     for name in OPTIMIZERS:
         rule = optimizer_of(name)
         meta = begin(rule, log_rate)
-        paths.append(_points(inner_path(rule, meta, _shown(unseen))))
-        losses.append(meta_loss(rule, meta, unseen, n))
+        paths.append(_points(inner_path(rule, meta, _shown(unseen), problem)))
+        losses.append(meta_loss(rule, meta, unseen, n, problem))
     return surface, jnp.stack(paths), jnp.stack(losses)
 
 
 @eqx.filter_jit
 def _learn(
+    problem: str,
     rule: LearnedOptimizer,
     seen: Task,
     unseen: Task,
@@ -243,7 +270,7 @@ def _learn(
 
     def meta_step(carry, _):
         meta, memory = carry
-        value, gradient = jax.value_and_grad(meta_loss, 1)(rule, meta, seen, n)
+        value, gradient = jax.value_and_grad(meta_loss, 1)(rule, meta, seen, n, problem)
         updates, memory = outer.update(gradient, memory)
         start, phi = cast(Meta, updates)
         scale = lambda tree, knob: jax.tree.map(lambda u: mask[knob] * u, tree)
@@ -257,10 +284,11 @@ def _learn(
     (last, _), (later, before) = jax.lax.scan(
         meta_step, (first, outer.init(first)), length=META_STEPS
     )
-    seen_losses = jnp.append(before, meta_loss(rule, last, seen, n))
+    seen_losses = jnp.append(before, meta_loss(rule, last, seen, n, problem))
     metas = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, later)
-    paths = jax.vmap(lambda meta: _points(inner_path(rule, meta, _shown(unseen))))(metas)
-    losses = jax.vmap(lambda meta: meta_loss(rule, meta, unseen, n))(metas)
+    shown = lambda meta: _points(inner_path(rule, meta, _shown(unseen), problem))
+    paths = jax.vmap(shown)(metas)
+    losses = jax.vmap(lambda meta: meta_loss(rule, meta, unseen, n, problem))(metas)
     knobs = {
         name: jnp.concatenate([v.reshape(META_STEPS + 1, -1) for v in groups.values()], axis=1)
         for name, groups in rule.values(metas.optimizer).items()

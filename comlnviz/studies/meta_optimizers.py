@@ -28,8 +28,9 @@ from ..tasks import LinearBoundaries, Task
 from .listed import one_of
 from .precision import in_float64
 
-LR, LINNET, SGD, KLIN, KFCS, CFCS = MODELS = (
-    "LR", "LR + LinNet", "LR w/ Meta-SGD", "LR w/ KLin", "LR w/ KFC", "LR w/ CFC",
+LR, LINNET, SGD, CURVATURE, KLIN, KFCS, CFCS = MODELS = (
+    "LR", "LR + LinNet", "LR w/ Meta-SGD", "LR w/ Meta-Curvature", "LR w/ KLin", "LR w/ KFC",
+    "LR w/ CFC",
 )  # fmt: skip
 DEPTHS, RANKS = (1, 2, 3), (1, 2)
 META_STEPS, EVERY = 150, 5  # of meta-training; how far apart it is looked at
@@ -123,10 +124,11 @@ def study(*, meta_step: int, task: int, **settings: Any) -> Record:
     _, shown, normals = _tasks(settings["seed"])
     support, _ = _stretched(jax.tree.map(lambda x: x[task], shown), shape)
     normal = np.linalg.solve(shape, normals[task])
-    numbers = _numbers(settings["alpha"], settings["num_steps"])
+    model = settings["model"]
+    numbers = _numbers(model, settings["alpha"], settings["num_steps"])
     return Record(
         accuracy=learned.accuracy,
-        look=jax.device_get(_look(settings["model"], meta, support, *numbers)),
+        look=jax.device_get(_look(_program(model), meta, support, *numbers)),
         factors=_factors(meta.rule),
         points=support[0],
         positive=support[1][:, 1],
@@ -196,9 +198,18 @@ def course(
     return _course(model, depth, rank, float(alpha), num_steps, float(stretch), float(tilt), seed)
 
 
-def _numbers(alpha: float, num_steps: int) -> tuple[Any, Any]:
-    """As NumPy arrays: traced, without a computation of their own."""
-    return np.asarray(alpha), np.asarray(num_steps)
+def _numbers(model: str, alpha: float, num_steps: int) -> tuple[Any, Any, Any]:
+    """α, the rate of the rule's own steps, and how many: as NumPy arrays, to be traced."""
+    return (
+        np.asarray(alpha),
+        np.asarray(0.0 if model == CURVATURE else alpha),
+        np.asarray(num_steps),
+    )
+
+
+def _program(model: str) -> str:
+    """Meta-Curvature is KLin, its rule's own steps of length zero: one program for both."""
+    return KLIN if model == CURVATURE else model
 
 
 def _factors(rule: Any) -> dict[str, np.ndarray]:
@@ -251,10 +262,12 @@ def _recipe(name: str, depth: int, rank: int) -> tuple[LinNet, Any]:
     return network, rules.get(name)
 
 
-def _optimizer(name: str, rule: Any, alpha: Array) -> optax.GradientTransformation:
+def _optimizer(
+    name: str, rule: Any, alpha: Array, adaptation: Array
+) -> optax.GradientTransformation:
     if rule is None:
         return optax.sgd(alpha)
-    return meta_optimizer(rule, alpha, adaptation=None if name == SGD else alpha)
+    return meta_optimizer(rule, alpha, adaptation=None if name == SGD else adaptation)
 
 
 def _first(
@@ -276,9 +289,10 @@ def _first(
 
 
 def _adapt(
-    name: str, meta: Learner, support: tuple, alpha: Array, num_steps: Array, path: bool = False
-) -> Solution:
-    optimizer = _first(_optimizer(name, meta.rule, alpha), num_steps)
+    name: str, meta: Learner, support: tuple, alpha: Array, adaptation: Array, num_steps: Array,
+    path: bool = False,
+) -> Solution:  # fmt: skip
+    optimizer = _first(_optimizer(name, meta.rule, alpha, adaptation), num_steps)
     return gradient_descent(
         CrossEntropy(), meta.network, support, MOST_STEPS, optimizer=optimizer, path=path,
         adjoint=Unrolled(),
@@ -293,8 +307,8 @@ def _course(
 ) -> Course:  # fmt: skip
     many, _, _ = _tasks(seed)
     shape: Any = _plane(stretch, tilt)
-    start = _start(name, depth, rank, seed)
-    run = _train(name, start, many, shape, *_numbers(alpha, num_steps))
+    name, numbers = _program(name), _numbers(name, alpha, num_steps)
+    run = _train(name, _start(name, depth, rank, seed), many, shape, *numbers)
     return Course(*jax.device_get(run))
 
 
@@ -313,8 +327,9 @@ def _network(recipe: LinNet, key: PRNGKeyArray) -> AbstractNetwork:
 
 @eqx.filter_jit
 def _train(
-    name: str, start: Learner, many: Task, shape: Array, alpha: Array, num_steps: Array
-) -> tuple[Learner, Float[Array, " stops"]]:
+    name: str, start: Learner, many: Task, shape: Array, alpha: Array, adaptation: Array,
+    num_steps: Array,
+) -> tuple[Learner, Float[Array, " stops"]]:  # fmt: skip
     criterion, adam = CrossEntropy(), optax.adam(META_RATE)
     arrays, fixed = eqx.partition(start, eqx.is_inexact_array)
     # Few numbers, so in one vector and in forward mode: there is less to compile.
@@ -322,7 +337,8 @@ def _train(
 
     def loss(flat, tasks):
         def one(task):
-            run = _adapt(name, eqx.combine(unravel(flat), fixed), task.support, alpha, num_steps)
+            meta = eqx.combine(unravel(flat), fixed)
+            run = _adapt(name, meta, task.support, alpha, adaptation, num_steps)
             logits = jnp.where(run.ok, run.params(task.query[0]), jnp.nan)
             right = criterion.score(logits, task.query[1])
             return criterion.loss(logits, task.query[1]), jnp.where(run.ok, right, jnp.nan)
@@ -345,8 +361,10 @@ def _train(
 
 # ---------------------------------------------------------------------- what one of them does
 @eqx.filter_jit
-def _look(name: str, meta: Learner, support: tuple, alpha: Array, num_steps: Array) -> Look:
-    run = _adapt(name, meta, support, alpha, num_steps, path=True)
+def _look(
+    name: str, meta: Learner, support: tuple, alpha: Array, adaptation: Array, num_steps: Array
+) -> Look:
+    run = _adapt(name, meta, support, alpha, adaptation, num_steps, path=True)
     weight = lambda network: network.collapse().weights[0][0]
     layers, fixed = eqx.partition(meta.network, eqx.is_inexact_array)
     first, pull = jax.vjp(lambda layers: weight(eqx.combine(layers, fixed)), layers)

@@ -15,6 +15,7 @@ from comlnviz.apps import (
     BackwardInstability,
     FewShotLab,
     FlowExplorer,
+    FreezeLab,
     InnerOptimizerLab,
     LearnT,
     MemoryRuntime,
@@ -84,6 +85,10 @@ def test_nothing_compiles_while_a_slider_moves(app):
         for name, control in app.controls.items():
             if hasattr(control, "options") or name == "seed":
                 continue
+            if isinstance(control.value, bool):
+                control.value = not control.value
+                assert app.figure
+                continue
             for share in (0.3, 0.5, 0.7):
                 value = control.min + share * (control.max - control.min)
                 value = control.base**value if hasattr(control, "base") else value
@@ -106,7 +111,8 @@ def test_nothing_compiles_while_a_slider_moves(app):
         (RegressionAdaptation, dict(problem="Alpine", method="MAML", noise=0.2), "record.fits"),
         (RatingsLab, dict(problem="tastes", user=7, shots=5), "record.adapted"),
         (FewShotLab, dict(method="ANIL", shots=2, seed=5), "answers.probabilities"),
-        (InnerOptimizerLab, dict(one_for="each step", seed=4), "record.paths"),
+        (InnerOptimizerLab, dict(problem="one neuron", seed=4), "record.paths"),
+        (FreezeLab, dict(C4=True, alpha=0.3, seed=2), "record.accuracy"),
         (MetaOptimizerLab, dict(model="LR w/ KLin", alpha=3.0, tilt=20.0), "record.accuracy"),
         (MemoryRuntime, dict(methods=("ANIL", "COMLN, Gram"), T=5.0), "record.bytes"),
     ],

@@ -16,6 +16,8 @@ LANDSCAPES = (FlowExplorer, BackwardInstability)
 
 def control_value(name: str, control: Any) -> st.SearchStrategy:
     """Values a reader can reach with this control."""
+    if isinstance(control.value, bool):
+        return st.booleans()
     if hasattr(control, "options"):
         options = list(control.options)
         if isinstance(control.value, tuple):

@@ -15,7 +15,7 @@ TIME = {  # elsewhere it is T
     "03_forward_sensitivity": "t",
     "04_learning_T": "T at first",
     "07_inner_loops": "meta-step",
-    "08_meta_optimizers": "meta-step",
+    "08_meta_optimizers": ("meta-step", "α"),  # of each figure; both have an α
 }
 # What JAX reports when XLA compiles. A first drag must not: it would freeze the picture.
 COUNT = """
@@ -38,6 +38,7 @@ def test_a_reader_runs_it_moves_sliders_and_drags(lab, path):
     assert lab.figures() > 0
     for figure in range(lab.figures()):
         time = TIME.get(path.stem, "T")
+        time = time if isinstance(time, str) else time[figure]
         there = lab.press(time, "ArrowLeft", 3, figure)
         back = lab.press(time, "ArrowRight", 3, figure)
         assert len(set(there)) == 3, "each move shows another picture"

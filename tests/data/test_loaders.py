@@ -163,6 +163,27 @@ def test_larger_images_are_resized(tmp_path, small):
     assert data.images.shape == (2, 1, 32, 32, 3) and (data.images == 77).all()
 
 
+def test_cifar_10_is_records_of_a_label_and_three_planes(tmp_path):
+    random = np.random.default_rng(0)
+    photographs = random.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
+    planes = photographs.transpose(0, 3, 1, 2).reshape(20, -1)
+    labels = np.tile(np.arange(10, dtype=np.uint8), 2)
+    path = tmp_path / "cifar-10-batches-bin" / "test_batch.bin"
+    path.parent.mkdir()
+    path.write_bytes(np.column_stack([labels, planes]).tobytes())
+    data = load("cifar-10", split="test", folder=tmp_path)
+    assert data.names[3] == "cat" and data.images.shape == (10, 2, 32, 32, 3)
+    np.testing.assert_array_equal(data.images[3], photographs[[3, 13]])
+    with pytest.raises(DataError, match=r"has no data_batch_1\.bin"):
+        load("cifar-10", split="train", folder=tmp_path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match="not made of records of 3,073 bytes"):
+        load("cifar-10", split="test", folder=tmp_path)
+    path.write_bytes(np.column_stack([labels + 1, planes]).tobytes())
+    with pytest.raises(DataError, match="has a label 10; there are 10"):
+        load("cifar-10", split="test", folder=tmp_path)
+
+
 def test_leos_embeddings_are_features_by_class(tmp_path, small):
     small("leo-miniimagenet")
     embeddings = published_formats.leo(tmp_path / "embeddings/miniImageNet/center", "train", 3, 2)

@@ -8,7 +8,15 @@ import pytest
 
 from comlnviz import gradient_descent
 from comlnviz.studies import inner_optimizers
-from comlnviz.studies.inner_optimizers import MAX_STEPS, OPTIMIZERS, begin, loss, optimizer_of
+from comlnviz.studies.inner_optimizers import (
+    MAX_STEPS,
+    NEURON,
+    OPTIMIZERS,
+    PROBLEMS,
+    begin,
+    loss,
+    optimizer_of,
+)
 
 SETTINGS = dict(
     optimizer="SGD", learned=("rate",), one_for="each parameter", rate=0.1, num_steps=8,
@@ -87,9 +95,30 @@ def test_the_order_of_steps_does_not_matter_on_a_quadratic():
     assert record.rates[-1, 0] > 0.5
 
 
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_each_model_fits_its_labels_at_its_own_weights_and_is_worse_beside(problem):
+    seen, _ = inner_optimizers.tasks(20.0, 10.0, 1, problem)
+    weights, _, noise = inner_optimizers._drawn(1)
+    inputs, w = seen.support[0][0], jnp.asarray(weights[0])
+    exact = inner_optimizers._LINKS[problem](inputs @ weights[0])
+    data = jnp.asarray(inputs), jnp.asarray(exact)
+    value = lambda w: loss({"w1": w[0], "w2": w[1]}, data, problem)
+    assert float(value(w)) == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(jax.grad(value)(w), 0, atol=1e-12)
+    assert float(value(w + 0.3)) > 1e-4
+    noisy = inner_optimizers._LINKS[problem](inputs @ weights[0] + noise[0, : len(inputs)])
+    np.testing.assert_allclose(seen.support[1][0], noisy, rtol=1e-12)
+
+
+def test_where_curvature_changes_on_the_way_the_rates_of_steps_part():
+    record = inner_optimizers.study(**{**SETTINGS, "one_for": "each step", "problem": NEURON})
+    assert np.ptp(record.rates[-1]) > 0.01 * record.rates[-1].mean()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (dict(problem="a brain"), r"problem must be among linear regression, .*; got 'a brain'"),
         (dict(optimizer="LBFGS"), r"optimizer must be among SGD, .*; got 'LBFGS'"),
         (dict(learned=("luck",)), r"learned must be among rate, betas, start; got 'luck'"),
         (dict(num_steps=MAX_STEPS + 1), r"num_steps must be from 1 to 20; got 21"),

@@ -12,7 +12,7 @@ from comlnviz.algorithms.meta_optimizer_maml import Meta
 from comlnviz.inner import KLin
 from comlnviz.models import LinNet, cross_entropy
 from comlnviz.studies import meta_optimizers
-from comlnviz.studies.meta_optimizers import KLIN, LINNET, LR, STOPS
+from comlnviz.studies.meta_optimizers import CURVATURE, KLIN, LINNET, LR, STOPS
 
 FAMILY: dict[str, Any] = dict(
     alpha=2.0, num_steps=2, stretch=4.0, tilt=40.0, depth=2, rank=1, seed=0
@@ -59,6 +59,20 @@ def test_a_masked_number_of_steps_is_that_number_of_steps(learned):
     adapted = algorithm.adapt(Meta(meta.network, meta.rule), examples(learned)).params
     for weight in learned.look.weights[2:]:
         np.testing.assert_allclose(weight, adapted.weights[0][0], rtol=1e-10)
+
+
+def test_meta_curvature_is_the_rule_that_stays_and_with_one_step_it_is_klin():
+    course = lambda model, steps: meta_optimizers.course(
+        model=model, **{**FAMILY, "num_steps": steps}
+    )
+    np.testing.assert_array_equal(course(CURVATURE, 1).accuracy, course(KLIN, 1).accuracy)
+    two = course(CURVATURE, 2)
+    assert np.abs(two.accuracy - course(KLIN, 2).accuracy).max() > 0
+    meta = jax.tree.map(lambda x: x[-1], two.meta)
+    record = study(CURVATURE)
+    held = MetaOptimizerMAML(LinNet(2), KLin(), FAMILY["alpha"], 2, adapt_rule=False)
+    adapted = held.adapt(Meta(meta.network, meta.rule), examples(record)).params
+    np.testing.assert_allclose(record.look.weights[2], adapted.weights[0][0], rtol=1e-10)
 
 
 def test_the_wanted_map_turns_the_expected_gradient_into_the_normal(learned):
