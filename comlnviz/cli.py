@@ -1,4 +1,4 @@
-"""The command line: ``comlnviz lab | run | course | export | reproduce | bench | data | …``."""
+"""The command line: ``comlnviz lab | run | course | export | reproduce | profile | bench | …``."""
 
 import argparse
 import dataclasses
@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -92,6 +93,18 @@ def _parser() -> argparse.ArgumentParser:
     reproduce.add_argument("--out", metavar="DIR", type=Path, default=Path("results"),
                            help="where the results go (default: %(default)s)")  # fmt: skip
     reproduce.set_defaults(command=_reproduce)
+
+    profile = commands.add_parser("profile", help="say where the time of an experiment goes")
+    profile.add_argument("identifier", metavar="ID", help="such as comln-table-2")
+    profile.add_argument("--cell", metavar="TEXT", default="",
+                         help="the first cell with TEXT in its name, such as COMLN")  # fmt: skip
+    profile.add_argument("--preset", choices=("classroom", "paper"), default="classroom",
+                         help="the size (default: %(default)s)")  # fmt: skip
+    profile.add_argument("--seconds", metavar="S", type=_seconds, default=2,
+                         help="how long to watch (default: %(default)s)")  # fmt: skip
+    profile.add_argument("--out", metavar="DIR", type=Path, default=Path("profile"),
+                         help="where the trace goes (default: %(default)s)")  # fmt: skip
+    profile.set_defaults(command=_profile)
 
     bench = commands.add_parser("bench", help="measure what a meta-gradient costs on this machine")
     bench.add_argument("what", choices=("curves",), help="memory and run time against the length")
@@ -205,9 +218,8 @@ def _reproduce(options: argparse.Namespace) -> int:
                 made = make()
                 print(f"  {preset}: {made.cost}; data: {', '.join(made.data) or 'none'}")
         return 0
-    if not options.all and options.identifier not in papers.EXPERIMENTS:
-        names = ", ".join(papers.EXPERIMENTS)
-        raise BookError(f"there is no {options.identifier!r}; there are {names}.")
+    if not options.all:
+        _check_identifier(options.identifier)
     say = lambda sentence: print(sentence, flush=True)
     scratch = cache_folder() / "runs"
     try:
@@ -251,6 +263,44 @@ def _reproduce_together(options: argparse.Namespace, scratch: Path) -> int:
         tables, scratch, only=options.only, workers=workers, scheduler=options.scheduler
     )
     return 0 if done else 2
+
+
+def _check_identifier(identifier: str) -> None:
+    from . import papers
+
+    if identifier not in papers.EXPERIMENTS:
+        names = ", ".join(papers.EXPERIMENTS)
+        raise BookError(f"there is no {identifier!r}; there are {names}.")
+
+
+def _profile(options: argparse.Namespace) -> int:
+    from . import papers
+    from .data import DataError
+    from .measure.profile import profile
+    from .papers.sweep import check_names
+
+    _check_identifier(options.identifier)
+    table = papers.Table(papers.EXPERIMENTS[options.identifier], options.preset, options.out)
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    try:
+        check_names([table], options.cell)
+        cell = next(name for name in table.preset.cells if options.cell in name)
+        with tempfile.TemporaryDirectory() as scratch:  # so that it trains, as from the beginning
+            job = table.job(cell, Path(scratch))
+            print(f"{job}, watched for {options.seconds} s once it is under way", flush=True)
+            found = profile(lambda: job.compute(job.scratch), options.out, seconds=options.seconds)
+    except (DataError, ValueError) as error:
+        raise BookError(str(error)) from None
+    print(f"compiling: {found.compiling:.1f} s of the {found.before:.1f} s before")
+    if found.trace is None:
+        print("It ended before there was anything to watch.")
+        return 0
+    print("Of the time that operations took then:")
+    for part, share in found.parts.items():
+        print(f"  {part:12}{share:6.1%}")
+    (file,) = options.out.rglob("*.trace.json.gz")
+    print(f"Trace: tensorboard --logdir {options.out}; or open {file} at ui.perfetto.dev")
+    return 0
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -141,6 +141,8 @@ def measure(name: str, guess: Guess, num_steps: int, seed: int = 0) -> dict[str,
         optimizer=optax.sgd(guess.rates[name][1] * guess.times), key=jax.random.key(seed),
         tasks_at_once=1, progress=False,
     )  # fmt: skip
+    if run.interrupted:
+        raise KeyboardInterrupt
     test = guess.tasks(seed, 0)
     key = jax.random.fold_in(jax.random.key(seed), 1)
     try:

@@ -1,0 +1,73 @@
+"""What the compiler made of a computation, read from the programs that this process has."""
+
+import re
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+from jaxtyping import PyTree
+
+_KINDS = "all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute"
+_COLLECTIVE = re.compile(rf"= (.*?) ({_KINDS})(-start)?\((.*)")
+_SHAPE = re.compile(r"\b(pred|bf16|[fsuc]\d+)\[([\d,]*)\]")
+_GROUPS = re.compile(r"replica_groups=(?:\{\{([\d,]+)\}|\[\d+,(\d+)\]<=)")
+_SCOPE = re.compile(r'op_name="([^"]*)"')
+
+
+def programs(name: str) -> list[str]:
+    """Texts of the compiled programs of this process whose names contain `name`, oldest first.
+
+    Of `meta_train` it is "_advance".
+    """
+    loaded = jax.devices()[0].client.live_executables()
+    modules = [module for program in loaded for module in program.hlo_modules()]
+    return [module.to_string() for module in modules if name in module.name]
+
+
+class Collective(NamedTuple):
+    """A place in a program at which devices exchange something.
+
+    **Fields:**
+
+    - `kind`: such as "all-reduce".
+    - `bytes`: of its result on one device.
+    - `devices`: how many take part.
+    - `scope`: where in the source it comes from, as JAX names it.
+    """
+
+    kind: str
+    bytes: int
+    devices: int
+    scope: str
+
+
+def collectives(text: str) -> tuple[Collective, ...]:
+    """Those of a program's text, in its order."""
+    found = []
+    for line in text.splitlines():
+        match = _COLLECTIVE.search(line)
+        if match is None:
+            continue
+        result, kind, starts, rest = match.groups()
+        sizes = [_size(dtype, shape) for dtype, shape in _SHAPE.findall(result)]
+        # What starts now and is done later names what it reads, too, unless it is a sum.
+        size = sum(sizes) if starts is None or kind == "all-reduce" else sizes[-1]
+        group, scope = _GROUPS.search(rest), _SCOPE.search(rest)
+        listed, counted = group.groups() if group else (None, None)
+        devices = len(listed.split(",")) if listed else int(counted or 1)
+        found.append(Collective(kind, size, devices, scope.group(1) if scope else ""))
+    return tuple(found)
+
+
+def gradient_bytes(meta: PyTree) -> int:
+    """Bytes of a meta-gradient: what all devices have to agree upon in a step of `meta_train`."""
+    arrays = jax.tree.leaves(eqx.filter(meta, eqx.is_inexact_array))
+    return sum(x.size * x.dtype.itemsize for x in arrays)
+
+
+def _size(dtype: str, shape: str) -> int:
+    bits = 8 if dtype == "pred" else int(re.sub(r"\D", "", dtype))
+    count = 1
+    for length in filter(None, shape.split(",")):
+        count *= int(length)
+    return count * bits // 8
