@@ -2,9 +2,9 @@
 
     python benchmarks/scaling.py [--out results/scaling] [--steps 20] [--repeats 3]
 
-COMLN with a small Conv-4 on glyphs, 5-way 1-shot, T = 1, float32, each setting in a process of its
-own whose second training is timed. *Weak*: as many tasks a device, 2. *Strong*: 16 tasks a step,
-whatever the devices. Virtual devices share the cores, so a time by the clock says something for no
+COMLN with a small Conv-4 on glyphs, 5-way 1-shot, 100 Euler steps, float32, each setting in a
+process of its own whose second training is timed. *Weak*: as many tasks a device, 2. *Strong*: 16
+tasks a step, whatever the devices. Virtual devices share the cores, so a time by the clock says something for no
 more devices than there are cores; the CPU's time says for any number what dealing out adds, since
 one device computes the same tasks without. With --one-core all threads share a core, and the
 clock says the same.
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 DEVICES, EACH, STRONG = (1, 2, 4, 8), 2, 16
 
@@ -35,9 +36,14 @@ def child(devices: int, batch: int, steps: int, repeats: int) -> None:
     from comlnviz.training import meta_train
 
     assert len(jax.devices()) == devices
+    encoder, tasks = Conv4((28, 28, 1), 32, patches=True), FewShot(load("glyphs"), 5, 1, 5)
+    if not steps:
+        print(json.dumps(costs(COMLN(encoder, 5, T=10.0), tasks, repeats)))
+        return
+    fixed = dict(solver="euler", rtol=None, atol=None, dt0=0.01)  # as many steps for every task
     settings = dict(
-        algorithm=COMLN(Conv4((28, 28, 1), 32, patches=True), 5),
-        tasks=FewShot(load("glyphs"), 5, 1, 5),
+        algorithm=COMLN(encoder, 5, **fixed),
+        tasks=tasks,
         batch_size=batch,
         optimizer=optax.adam(0.002),  # one and the same, or everything is compiled again
         key=jax.random.key(0),
@@ -55,11 +61,32 @@ def child(devices: int, batch: int, steps: int, repeats: int) -> None:
     print(json.dumps({"devices": devices, "batch_size": batch, "wall": wall, "cpu": cpu}))
 
 
-def measured(devices: int, batch: int, options: argparse.Namespace) -> dict:
-    """What the child says."""
+def costs(algorithm, tasks, repeats: int) -> list[float]:
+    """Seconds of the meta-gradients of 40 tasks; an adaptive solver takes more steps for some."""
+    import equinox as eqx
+    import jax
+
+    meta = algorithm.init(jax.random.key(0))
+    gradient = eqx.filter_jit(
+        lambda task: eqx.filter(algorithm.meta_grad(meta, task), eqx.is_array)
+    )
+    found = []
+    for key in jax.random.split(jax.random.key(1), 40):
+        task, seen = tasks.sample(key), []
+        jax.block_until_ready(gradient(task))
+        for _ in range(repeats):
+            began = time.perf_counter()
+            jax.block_until_ready(gradient(task))
+            seen.append(time.perf_counter() - began)
+        found.append(statistics.median(seen))
+    return found
+
+
+def measured(devices: int, batch: int, options: argparse.Namespace, steps: int) -> Any:
+    """What a child says."""
     environment = dict(os.environ, JAX_PLATFORMS="cpu")
     environment["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
-    numbers = map(str, (devices, batch, options.steps, options.repeats))
+    numbers = map(str, (devices, batch, steps, options.repeats))
     command = [sys.executable, __file__, "--child", *numbers]
     if options.one_core:
         os.sched_setaffinity(0, {0})
@@ -80,27 +107,29 @@ def main() -> None:
     if options.child:
         child(*options.child)
         return
-    batches = {EACH * n for n in options.devices} | {STRONG}
-    alone = {batch: measured(1, batch, options) for batch in sorted(batches)}
-    rows = [*alone.values()]
-    print(f"{'':14}{'a step':>10}{'CPU':>10}{'against one device with the same tasks':>42}")
-    for kind in ("weak", "strong"):
-        for devices in options.devices:
-            batch = EACH * devices if kind == "weak" else STRONG
-            row = alone[batch] if devices == 1 else measured(devices, batch, options)
-            if row not in rows:
-                rows.append(row)
-            ratios = " ".join(
-                f"{what} {row[what] / alone[batch][what]:.2f}" for what in ("wall", "cpu")
-            )
+    weak = [(devices, EACH * devices) for devices in options.devices]
+    strong = [(devices, STRONG) for devices in options.devices]
+    alone = [(1, batch) for _, batch in (*weak, *strong)]
+    found = {
+        key: measured(*key, options, options.steps)
+        for key in dict.fromkeys((*alone, *weak, *strong))
+    }
+    print(f"{'':13}{'a step':>10}{'CPU':>10}  against one device with the same tasks")
+    for kind, keys in (("weak", weak), ("strong", strong)):
+        for devices, batch in keys:
+            row, base = found[devices, batch], found[1, batch]
+            ratios = " ".join(f"{what} {row[what] / base[what]:.2f}" for what in ("wall", "cpu"))
             said = f"{1e3 * row['wall']:7.1f} ms{1e3 * row['cpu']:7.1f} ms  {ratios}"
             print(f"{kind:7}{devices:2} × {batch // devices:2} {said}", flush=True)
-    import jax
+    import jax  # only now: this process computes nothing
 
     options.out.mkdir(parents=True, exist_ok=True)
     cores = 1 if options.one_core else os.cpu_count()
     path = options.out / f"cpu-{cores}-cores-{platform.machine()}.json"
-    record = {"cores": cores, "jax": jax.__version__, "load": os.getloadavg()[0], "rows": rows}
+    record = {
+        "cores": cores, "jax": jax.__version__, "load": os.getloadavg()[0], "rows": [*found.values()],
+        "costs": measured(1, 1, options, 0),
+    }  # fmt: skip
     path.write_text(json.dumps(record, indent=1) + "\n")
     print(path)
 

@@ -20,6 +20,7 @@ from .programs import programs
 
 REST = "the rest"
 PARTS: tuple[str, ...] = (ADAPTATION, BACKBONE, DATA, REST)
+_COMPILER = ("compiler.py", "mlir.py", "partial_eval.py")  # of JAX
 _OPERATION = re.compile(r'^ *(?:ROOT )?%?([\w.-]+) = .*op_name="([^"]*)"', re.MULTILINE)
 
 
@@ -84,7 +85,7 @@ def profile(compute: Callable[[], Any], folder: Path, *, seconds: float = 2.0) -
             if total := sum(seen.values()):
                 parts = {part: seen[part] / total for part in PARTS}
                 looks.append(Profile(compiling, before, watched, parts, folder))
-            if total > watched / 20 and not _compiling():
+            if total > watched / 5 and not _compiling():
                 return
 
     watcher = threading.Thread(target=watch)
@@ -131,10 +132,10 @@ def part_of(scope: str) -> str:
 
 
 def _compiling() -> bool:
-    """Whether the main thread is inside JAX's compiler: there is nothing to watch then."""
+    """Whether the main thread traces or compiles a program: there is nothing to watch then."""
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
     while frame is not None:
-        if Path(frame.f_code.co_filename).parts[-3:] == ("jax", "_src", "compiler.py"):
+        if Path(frame.f_code.co_filename).name in _COMPILER and "jax" in frame.f_code.co_filename:
             return True
         frame = frame.f_back
     return False

@@ -1,5 +1,6 @@
 """What the compiler made of a computation, read from the programs that this process has."""
 
+import math
 import re
 from typing import NamedTuple
 
@@ -10,7 +11,9 @@ from jaxtyping import PyTree
 _KINDS = "all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute"
 _COLLECTIVE = re.compile(rf"= (.*?) ({_KINDS})(-start)?\((.*)")
 _SHAPE = re.compile(r"\b(pred|bf16|[fsuc]\d+)\[([\d,]*)\]")
-_GROUPS = re.compile(r"replica_groups=(?:\{\{([\d,]+)\}|\[\d+,(\d+)\]<=)")
+_GROUPS = re.compile(
+    r"replica_groups=(?:\{\{([\d,]+)\}|\[\d+,(\d+)\]<=|mesh\[([^\]]*)\] \{([^}]*)\})"
+)
 _SCOPE = re.compile(r'op_name="([^"]*)"')
 
 
@@ -52,10 +55,8 @@ def collectives(text: str) -> tuple[Collective, ...]:
         sizes = [_size(dtype, shape) for dtype, shape in _SHAPE.findall(result)]
         # What starts now and is done later names what it reads, too, unless it is a sum.
         size = sum(sizes) if starts is None or kind == "all-reduce" else sizes[-1]
-        group, scope = _GROUPS.search(rest), _SCOPE.search(rest)
-        listed, counted = group.groups() if group else (None, None)
-        devices = len(listed.split(",")) if listed else int(counted or 1)
-        found.append(Collective(kind, size, devices, scope.group(1) if scope else ""))
+        scope = _SCOPE.search(rest)
+        found.append(Collective(kind, size, _devices(rest), scope.group(1) if scope else ""))
     return tuple(found)
 
 
@@ -63,6 +64,18 @@ def gradient_bytes(meta: PyTree) -> int:
     """Bytes of a meta-gradient: what all devices have to agree upon in a step of `meta_train`."""
     arrays = jax.tree.leaves(eqx.filter(meta, eqx.is_inexact_array))
     return sum(x.size * x.dtype.itemsize for x in arrays)
+
+
+def _devices(text: str) -> int:
+    """How many take part: listed, counted, or the axes of a mesh."""
+    groups = _GROUPS.search(text)
+    listed, counted, mesh, axes = groups.groups() if groups else (None, "1", None, None)
+    if listed:
+        return len(listed.split(","))
+    if counted:
+        return int(counted)
+    sizes = dict(re.findall(r"'(\w+)'=(\d+)", mesh or ""))
+    return math.prod(int(sizes[axis]) for axis in re.findall(r"'(\w+)'", axes or ""))
 
 
 def _size(dtype: str, shape: str) -> int:

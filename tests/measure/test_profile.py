@@ -1,10 +1,5 @@
 """Where time goes, and what devices exchange: by what the compiler and the clock say."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +10,7 @@ from comlnviz.algorithms import COMLN
 from comlnviz.algorithms.base import ADAPTATION, BACKBONE
 from comlnviz.data import load
 from comlnviz.measure.profile import part_of, profile, self_seconds
-from comlnviz.measure.programs import collectives, gradient_bytes, programs
+from comlnviz.measure.programs import collectives
 from comlnviz.measure.throughput import ring_bytes, ring_seconds, simulate
 from comlnviz.models import MLP
 from comlnviz.tasks import FewShot
@@ -36,11 +31,11 @@ def test_an_operation_is_of_the_part_that_is_named_around_it():
     assert part_of("jit(f)/database/gather") == part_of("") == "the rest"
 
 
-def training(encoder, T):
+def training(encoder, T, queries):
     """Steps without end."""
     algorithm = COMLN(encoder, 3, T=T, solver="euler", rtol=None, atol=None, dt0=0.01)
     run = meta_train(
-        algorithm, FewShot(load("digits"), 3, 1, 3), num_steps=10**6, batch_size=2,
+        algorithm, FewShot(load("digits"), 3, 1, queries), num_steps=10**6, batch_size=2,
         optimizer=optax.sgd(0.0), key=jax.random.key(0), progress=False, tasks_at_once=1,
     )  # fmt: skip
     assert run.interrupted
@@ -49,12 +44,13 @@ def training(encoder, T):
 @pytest.mark.slow
 @pytest.mark.parametrize("large", [ADAPTATION, BACKBONE])
 def test_what_is_made_large_takes_the_time(large, tmp_path):
-    encoder, T = (MLP(64, (4,), jnp.tanh), 5.0) if large == ADAPTATION else (
-        MLP(64, (512, 512, 512), jnp.tanh), 0.01)  # fmt: skip
-    found = profile(lambda: training(encoder, T), tmp_path, seconds=0.3)
+    long = large == ADAPTATION
+    widths, T, queries = ((4,), 5.0, 1) if long else ((512, 512, 512), 0.01, 150)
+    encoder = MLP(64, widths, jnp.tanh)
+    found = profile(lambda: training(encoder, T, queries), tmp_path, seconds=0.1)
     assert found.trace == tmp_path and list(tmp_path.rglob("*.trace.json.gz"))
     assert sum(found.parts.values()) == pytest.approx(1)
-    assert found.parts[large] > 0.6, found.parts
+    assert found.parts[large] > 0.5, found.parts
     assert 0 < found.compiling < found.before
 
 
@@ -70,42 +66,15 @@ def test_collectives_are_read_from_a_programs_text():
 replica_groups={{0,1,2,3}}, to_apply=%add, metadata={op_name="jit(f)/psum"}
   %ag = (f64[2]{0}, f64[16]{0}) all-gather-start(%c), replica_groups=[1,8]<=[8], dimensions={0}
   ROOT %x = pred[] all-reduce(%d), replica_groups={{0,1}}, to_apply=%or
+  %z = s32[8]{0} all-gather(%g), replica_groups=mesh['x'=8,'y'=2] {'x'}, dimensions={0}
   %y = f32[4]{0} add(%all-reduce.7, %e)
 """.replace("\\\n", "")
     found = collectives(text)
     assert [(c.kind, c.bytes, c.devices) for c in found] == [
         ("all-reduce", 4 * (16 * 64 + 16), 4), ("all-gather", 128, 8), ("all-reduce", 1, 2),
+        ("all-gather", 32, 8),
     ]  # fmt: skip
-    assert [c.scope for c in found] == ["jit(f)/psum", "", ""]
-
-
-def gradient_and_what_is_reduced():
-    """On eight devices: bytes that the model says, and bytes that the compiled step has."""
-    algorithm = COMLN(MLP(64, (16,), jnp.tanh), 3, T=0.1, solver="euler", rtol=None, atol=None,
-                      dt0=0.1)  # fmt: skip
-    run = meta_train(
-        algorithm, FewShot(load("digits"), 3, 1, 3), num_steps=1, batch_size=8, devices="all",
-        optimizer=optax.sgd(0.1), key=jax.random.key(0), progress=False,
-    )  # fmt: skip
-    (text,) = programs("_advance")
-    sums = [c for c in collectives(text) if c.kind == "all-reduce" and c.devices == 8]
-    print(gradient_bytes(run.meta), sum(c.bytes for c in sums if "pmean" in c.scope or
-          "psum" in c.scope), [tuple(c) for c in collectives(text)])  # fmt: skip
-
-
-@pytest.mark.slow
-def test_the_compiled_step_reduces_as_many_bytes_as_the_gradient_has():
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
-    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-    said = subprocess.run(
-        [sys.executable, __file__], env=environment, capture_output=True, text=True,
-        cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    assert said.returncode == 0, said.stderr[-2000:]
-    gradient, reduced, *everything = said.stdout.split(maxsplit=2)
-    assert int(gradient) == 4 * (16 * 64 + 16 + 3 * 16 + 1)
-    # In one sum with the gradient: the losses and the scores of the batch, a number each.
-    assert int(reduced) == int(gradient) + 8, everything
+    assert [c.scope for c in found] == ["jit(f)/psum", "", "", ""]
 
 
 def test_a_ring_sends_twice_what_there_is_less_ones_own_share():
@@ -125,7 +94,3 @@ def test_equal_tasks_keep_all_devices_busy_and_unequal_ones_wait():
     assert mixed.efficiency == pytest.approx(2.0 / 2.5, rel=0.01)
     with pytest.raises(ValueError, match="batch_size must be a multiple of devices; got 9, 4"):
         simulate(np.array([1.0]), devices=4, batch_size=9)
-
-
-if __name__ == "__main__":
-    gradient_and_what_is_reduced()
