@@ -4,8 +4,8 @@ import math
 import re
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import PyTree
 
 _KINDS = "all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute"
@@ -61,9 +61,13 @@ def collectives(text: str) -> tuple[Collective, ...]:
 
 
 def gradient_bytes(meta: PyTree) -> int:
-    """Bytes of a meta-gradient: what all devices have to agree upon in a step of `meta_train`."""
-    arrays = jax.tree.leaves(eqx.filter(meta, eqx.is_inexact_array))
-    return sum(x.size * x.dtype.itemsize for x in arrays)
+    """Bytes of a meta-gradient: what all devices have to agree upon in a step of `meta_train`.
+
+    Of meta-parameters, or of their shapes alone, as `eqx.filter_eval_shape` has them.
+    """
+    shaped = [x for x in jax.tree.leaves(meta) if hasattr(x, "dtype")]
+    floats = [x for x in shaped if jnp.issubdtype(x.dtype, jnp.inexact)]
+    return sum(x.size * x.dtype.itemsize for x in floats)
 
 
 def _devices(text: str) -> int:

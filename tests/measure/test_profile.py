@@ -1,5 +1,6 @@
 """Where time goes, and what devices exchange: by what the compiler and the clock say."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,7 @@ from comlnviz.algorithms import COMLN
 from comlnviz.algorithms.base import ADAPTATION, BACKBONE
 from comlnviz.data import load
 from comlnviz.measure.profile import part_of, profile, self_seconds
-from comlnviz.measure.programs import collectives
+from comlnviz.measure.programs import collectives, gradient_bytes
 from comlnviz.measure.throughput import ring_bytes, ring_seconds, simulate
 from comlnviz.models import MLP
 from comlnviz.tasks import FewShot
@@ -75,6 +76,15 @@ replica_groups={{0,1,2,3}}, to_apply=%add, metadata={op_name="jit(f)/psum"}
         ("all-gather", 32, 8),
     ]  # fmt: skip
     assert [c.scope for c in found] == ["jit(f)/psum", "", "", ""]
+
+
+def test_a_gradient_weighs_what_its_shapes_say():
+    algorithm = COMLN(MLP(64, (16,), jnp.tanh), 3)
+    key = jax.random.key(0)
+    numbers = 16 * 64 + 16 + 3 * 16 + 1
+    meta = algorithm.init(key)
+    assert gradient_bytes(meta) == numbers * meta.W0.dtype.itemsize
+    assert gradient_bytes(eqx.filter_eval_shape(algorithm.init, key)) == gradient_bytes(meta)
 
 
 def test_a_ring_sends_twice_what_there_is_less_ones_own_share():
