@@ -79,8 +79,8 @@ def profile(compute: Callable[[], Any], folder: Path, *, seconds: float = 2.0) -
             shutil.rmtree(folder / "plugins", ignore_errors=True)
             jax.profiler.start_trace(folder, profiler_options=_options())
             ended.wait(seconds)
+            watched = time.monotonic() - began - before  # writing the trace may take longer
             jax.profiler.stop_trace()
-            watched = time.monotonic() - began - before
             seen = _seen(folder)
             if total := sum(seen.values()):
                 parts = {part: seen[part] / total for part in PARTS}
