@@ -1,4 +1,4 @@
-"""The command line: ``comlnviz lab | run | course | export | reproduce | bench | data | …``."""
+"""The command line: ``comlnviz lab | run | course | export | reproduce | profile | bench | …``."""
 
 import argparse
 import dataclasses
@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -78,14 +79,32 @@ def _parser() -> argparse.ArgumentParser:
 
     reproduce = commands.add_parser("reproduce", help="run the experiment behind a table or figure")
     reproduce.add_argument("identifier", metavar="ID", nargs="?", help="such as comln-table-2")
+    reproduce.add_argument("--all", action="store_true", help="every table and figure there is")
     reproduce.add_argument("--list", action="store_true", help="what there is, needs and costs")
     reproduce.add_argument("--preset", choices=("classroom", "paper"), default="classroom",
                            help="the size (default: %(default)s)")  # fmt: skip
     reproduce.add_argument("--only", metavar="TEXT", default="",
                            help="only cells whose names contain TEXT, such as 'COMLN'")  # fmt: skip
+    reproduce.add_argument("--workers", metavar="N", type=int,
+                           help="processes that compute, a cell each (default: this one; with "
+                           "--all, one for every two cores)")  # fmt: skip
+    reproduce.add_argument("--scheduler", metavar="ADDRESS",
+                           help="of Dask, whose workers compute: tcp://10.0.0.1:8786")  # fmt: skip
     reproduce.add_argument("--out", metavar="DIR", type=Path, default=Path("results"),
                            help="where the results go (default: %(default)s)")  # fmt: skip
     reproduce.set_defaults(command=_reproduce)
+
+    profile = commands.add_parser("profile", help="say where the time of an experiment goes")
+    profile.add_argument("identifier", metavar="ID", help="such as comln-table-2")
+    profile.add_argument("--cell", metavar="TEXT", default="",
+                         help="the first cell with TEXT in its name, such as COMLN")  # fmt: skip
+    profile.add_argument("--preset", choices=("classroom", "paper"), default="classroom",
+                         help="the size (default: %(default)s)")  # fmt: skip
+    profile.add_argument("--seconds", metavar="S", type=_seconds, default=2,
+                         help="how long to watch (default: %(default)s)")  # fmt: skip
+    profile.add_argument("--out", metavar="DIR", type=Path, default=Path("profile"),
+                         help="where the trace goes (default: %(default)s)")  # fmt: skip
+    profile.set_defaults(command=_profile)
 
     bench = commands.add_parser("bench", help="measure what a meta-gradient costs on this machine")
     bench.add_argument("what", choices=("curves",), help="memory and run time against the length")
@@ -127,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    _require_lab_extra("jupyterlab")
+    _require("jupyterlab")
     for kept in copy_book(options.folder):
         print(
             f"Kept your {kept}, which differs from the book's; rename it to get the book's as well."
@@ -145,7 +164,7 @@ def _lab(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    _require_lab_extra("nbclient")
+    _require("nbclient")
     from .execute import execute
 
     for path in options.notebooks:
@@ -154,7 +173,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _course(options: argparse.Namespace) -> int:
-    _require_lab_extra("nbformat")
+    _require("nbformat")
     from .course import commands
 
     lines, passed = (
@@ -167,7 +186,7 @@ def _course(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    _require_lab_extra("ipywidgets")
+    _require("ipywidgets")
     from .apps.export import export
 
     for path in export(options.folder):
@@ -190,20 +209,23 @@ def _reproduce(options: argparse.Namespace) -> int:
     from . import papers
     from .data import DataError
 
-    if options.list or options.identifier is None:
+    if options.all and options.identifier:
+        raise BookError(f"give either {options.identifier} or --all.")
+    if options.list or not (options.all or options.identifier):
         for name, experiment in papers.EXPERIMENTS.items():
             print(f"{name}: {experiment.title}")
             for preset, make in experiment.presets.items():
                 made = make()
-                print(f"  {preset}: {made.cost}; data: {', '.join(made.data)}")
+                print(f"  {preset}: {made.cost}; data: {', '.join(made.data) or 'none'}")
         return 0
-    if options.identifier not in papers.EXPERIMENTS:
-        names = ", ".join(papers.EXPERIMENTS)
-        raise BookError(f"there is no {options.identifier!r}; there are {names}.")
-    experiment = papers.EXPERIMENTS[options.identifier]
+    if not options.all:
+        _check_identifier(options.identifier)
     say = lambda sentence: print(sentence, flush=True)
     scratch = cache_folder() / "runs"
     try:
+        if options.all or options.workers is not None or options.scheduler:
+            return _reproduce_together(options, scratch)
+        experiment = papers.EXPERIMENTS[options.identifier]
         path = papers.run(experiment, options.preset, options.out, scratch, say, options.only)
     except (DataError, ValueError) as error:
         raise BookError(str(error)) from None
@@ -213,6 +235,71 @@ def _reproduce(options: argparse.Namespace) -> int:
     print(path)
     for finding in papers.result(options.identifier, options.preset, options.out).findings:
         print(f"{finding.verdict}: {finding.claim} {finding.why}")
+    return 0
+
+
+def _reproduce_together(options: argparse.Namespace, scratch: Path) -> int:
+    """Many tables, or one by many workers, with one display."""
+    _require("rich", "sweep")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # before tqdm is imported: the display is enough
+    # A GPU's memory is for the processes that compute.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    from . import papers
+    from .papers.sweep import check_names
+    from .reproduce import default_workers, reproduce
+
+    chosen = (
+        [papers.EXPERIMENTS[options.identifier]]
+        if options.identifier
+        else papers.EXPERIMENTS.values()
+    )
+    tables = [papers.Table(experiment, options.preset, options.out) for experiment in chosen]
+    check_names(tables, options.only)
+    tables = [t for t in tables if any(options.only in cell for cell in t.preset.cells)]
+    if options.scheduler and options.workers is not None:
+        raise BookError("give either --workers or --scheduler, whose workers are its own.")
+    workers = default_workers() if options.workers is None else options.workers
+    done = reproduce(
+        tables, scratch, only=options.only, workers=workers, scheduler=options.scheduler
+    )
+    return 0 if done else 2
+
+
+def _check_identifier(identifier: str) -> None:
+    from . import papers
+
+    if identifier not in papers.EXPERIMENTS:
+        names = ", ".join(papers.EXPERIMENTS)
+        raise BookError(f"there is no {identifier!r}; there are {names}.")
+
+
+def _profile(options: argparse.Namespace) -> int:
+    from . import papers
+    from .data import DataError
+    from .measure.profile import profile
+    from .papers.sweep import check_names
+
+    _check_identifier(options.identifier)
+    table = papers.Table(papers.EXPERIMENTS[options.identifier], options.preset, options.out)
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    try:
+        check_names([table], options.cell)
+        cell = next(name for name in table.preset.cells if options.cell in name)
+        with tempfile.TemporaryDirectory() as scratch:  # so that it trains, as from the beginning
+            job = table.job(cell, Path(scratch))
+            print(f"{job}, watched for {options.seconds} s once it is under way", flush=True)
+            found = profile(lambda: job.compute(job.scratch), options.out, seconds=options.seconds)
+    except (DataError, ValueError) as error:
+        raise BookError(str(error)) from None
+    print(f"compiling: {found.compiling:.1f} s of the {found.before:.1f} s before")
+    if found.trace is None:
+        print("It ended before there was anything to watch.")
+        return 0
+    print("Of the time that operations took then:")
+    for part, share in found.parts.items():
+        print(f"  {part:12}{share:6.1%}")
+    (file,) = options.out.rglob("*.trace.json.gz")
+    print(f"Trace: tensorboard --logdir {options.out}; or open {file} at ui.perfetto.dev")
     return 0
 
 
@@ -265,9 +352,9 @@ def _data(options: argparse.Namespace) -> int:
     return 0
 
 
-def _require_lab_extra(module: str) -> None:
+def _require(module: str, extra: str = "lab") -> None:
     if importlib.util.find_spec(module) is None:
-        raise BookError(f'{module} is not installed; pip install "comlnviz[lab]" brings it.')
+        raise BookError(f'{module} is not installed; pip install "comlnviz[{extra}]" brings it.')
 
 
 def _port(text: str) -> int:

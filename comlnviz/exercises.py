@@ -45,6 +45,12 @@ def _steps_of_maml() -> float:
     return memory / (parameters * bytes_each)
 
 
+def _bytes_round_a_ring() -> float:
+    # A sum in n pieces goes round, n − 1 times, and comes back as often.
+    parameters, bytes_each, devices = 121_093, 4, 8
+    return 2 * (devices - 1) / devices * parameters * bytes_each
+
+
 def _states() -> float:
     # Of second order: n times as many states, an error n² times smaller.
     states, error, wanted = 10, 1e-2, 1e-6
@@ -101,6 +107,12 @@ _ANSWERS: dict[str, tuple[Callable[[], float], float, str]] = {
         _steps_of_maml,
         0.05,
         "each step keeps one copy of the parameters, four bytes a number; GB are 1e9 bytes",
+    ),
+    "bytes round a ring of 8": (
+        _bytes_round_a_ring,
+        0.01,
+        "an eighth at a time, each device passes seven on until the sums are complete, and seven "
+        "more until all have them; four bytes a number",
     ),
     "states for an error of 1e-6": (
         _states,

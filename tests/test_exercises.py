@@ -16,6 +16,7 @@ from comlnviz.exercises import check
         ("numbers in B", 15_625, 125),
         ("alignment at the best T", 0, 1),
         ("steps of MAML in 32 GB", 66_000, 264_000),
+        ("bytes round a ring of 8", 847_651, 121_093 * 4),
         ("numbers in a KLin", 130_000, 60_000**2),
         ("nRMSE of the mean", 1, 0),
         ("tasks of a hundred characters", 75_287_520, 100**5),

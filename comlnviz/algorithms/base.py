@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
@@ -24,6 +25,10 @@ def default(method: Callable) -> Callable:
     """Mark what a subclass may replace. Every other implemented method stands."""
     vars(method)["is_default"] = True
     return method
+
+
+# Names by which a profile tells what a program is at; see `comlnviz.measure.profile`.
+ADAPTATION, BACKBONE = "adaptation", "backbone"
 
 
 class AbstractAlgorithm(eqx.Module):
@@ -98,6 +103,11 @@ def or_nan(solution: Solution, values: Float[Array, "*shape"]) -> Float[Array, "
     return jnp.where(solution.ok, values, jnp.nan)
 
 
+@jax.named_scope(BACKBONE)
+def _embedded(network: Callable, inputs: Float[Array, "B *shape"]) -> Float[Array, "B d"]:
+    return network(inputs)
+
+
 def observe_batch(encoder: AbstractNetwork, tasks: Task) -> AbstractNetwork:
     """The encoder having seen all images of a batch of tasks, for its running statistics."""
     images = jnp.concatenate([tasks.support[0], tasks.query[0]], axis=1)
@@ -132,18 +142,23 @@ class AbstractHeadAlgorithm(AbstractAlgorithm):
 
     def adapt(self, meta, support):
         """See `AbstractAlgorithm`."""
-        return self.adapt_head(meta, meta.encoder(support[0]), support[1])
+        return self._adapt_embedded(meta, _embedded(meta.encoder, support[0]), support[1])
 
     def predict(self, meta, support, inputs):
         """See `AbstractAlgorithm`."""
         solution = self.adapt(meta, support)
-        return or_nan(solution, self.classify(meta, solution.params, meta.encoder(inputs)))
+        features = _embedded(meta.encoder, inputs)
+        return or_nan(solution, self.classify(meta, solution.params, features))
 
     def logits(self, meta, task):
         """See `AbstractAlgorithm`."""
-        embed = lambda inputs: meta.encoder.train(inputs)[0]
-        solution = self.adapt_head(meta, embed(task.support[0]), task.support[1])
+        embed = lambda inputs: _embedded(lambda x: meta.encoder.train(x)[0], inputs)
+        solution = self._adapt_embedded(meta, embed(task.support[0]), task.support[1])
         return or_nan(solution, self.classify(meta, solution.params, embed(task.query[0])))
+
+    @jax.named_scope(ADAPTATION)
+    def _adapt_embedded(self, meta, features, labels):
+        return self.adapt_head(meta, features, labels)
 
     @default
     def after_step(self, meta, tasks):
@@ -171,8 +186,9 @@ class AbstractNetworkAlgorithm(AbstractAlgorithm):
 
     def predict(self, meta, support, inputs):
         """See `AbstractAlgorithm`."""
-        solution = self.adapt(meta, support)
-        return or_nan(solution, solution.params(inputs))
+        with jax.named_scope(ADAPTATION):
+            solution = self.adapt(meta, support)
+        return or_nan(solution, _embedded(solution.params, inputs))
 
     def logits(self, meta, task):
         """See `AbstractAlgorithm`."""

@@ -10,7 +10,7 @@ import optax
 from ..adjoints import FirstOrder
 from ..inner import gradient_descent
 from ..models import AbstractModel
-from .base import AbstractNetworkAlgorithm, or_nan
+from .base import ADAPTATION, AbstractNetworkAlgorithm, or_nan
 
 
 @final
@@ -38,6 +38,7 @@ class LEAP(AbstractNetworkAlgorithm):
         """See `AbstractAlgorithm`."""
         return self._descend(meta, support, path=False)
 
+    @jax.named_scope(ADAPTATION)
     def _descend(self, meta, data, path):
         return gradient_descent(
             self.criterion,

@@ -12,7 +12,7 @@ from ..adjoints import AbstractDescentAdjoint, FirstOrder, StoredStates
 from ..inner import Learned, LearnedOptimizer, gradient_descent
 from ..models import AbstractModel, AbstractNetwork
 from ..models.layers import BatchNorm
-from .base import AbstractNetworkAlgorithm, or_nan
+from .base import ADAPTATION, AbstractNetworkAlgorithm, or_nan
 
 
 class Meta(eqx.Module):
@@ -92,6 +92,7 @@ class MAMLpp(AbstractNetworkAlgorithm):
         where = lambda n: [x for norm in _norms(n) for x in (norm.scale, norm.offset)]
         return eqx.tree_at(where, network, own)
 
+    @jax.named_scope(ADAPTATION)
     def _descend(self, meta, support, adjoint, *, path):
         return gradient_descent(
             lambda network, data, step: self.criterion(self._at(meta, network, step), data),

@@ -10,7 +10,7 @@ import optax
 from ..adjoints import FirstOrder
 from ..inner import gradient_descent
 from ..models import AbstractModel
-from .base import AbstractNetworkAlgorithm, or_nan
+from .base import ADAPTATION, AbstractNetworkAlgorithm, or_nan
 
 
 @final
@@ -49,7 +49,8 @@ class Reptile(AbstractNetworkAlgorithm):
         logits = self.logits(meta, task)
         loss = self.criterion.loss(logits, task.query[1])
         everything = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), task.support, task.query)
-        solution = self.adapt(meta, everything)
+        with jax.named_scope(ADAPTATION):
+            solution = self.adapt(meta, everything)
         start, end = (eqx.filter(x, eqx.is_inexact_array) for x in (meta, solution.params))
         direction = jax.tree.map(lambda a, b: or_nan(solution, a - b), start, end)
         return (loss, self.criterion.score(logits, task.query[1])), direction

@@ -2,6 +2,6 @@
 
 from .dataset import Dataset
 from .errors import DataError
-from .load import load
+from .load import lacking, load
 
-__all__ = ["DataError", "Dataset", "load"]
+__all__ = ["DataError", "Dataset", "lacking", "load"]

@@ -89,6 +89,19 @@ def place(name: str, folder: str | os.PathLike | None = None) -> Path:
     raise DataError(f"{name} is not on this computer: {_obtain(name)}.")
 
 
+def lacking(name: str) -> DataError | None:
+    """Why a dataset cannot be loaded: it is not here. `None` when it is, or needs no files.
+
+    **Raises** `ValueError` for a name that there is not.
+    """
+    try:
+        if source_of(name).make is None:
+            place(name)
+    except DataError as error:
+        return error
+    return None
+
+
 def places(name: str) -> list[Path]:
     """Where a dataset is looked for, in turn."""
     names = (name, *SOURCES[name].folders)

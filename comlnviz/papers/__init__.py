@@ -29,10 +29,13 @@ from . import (
     metaopt_table_a2,
     metaopt_table_a3,
 )
-from .experiment import Experiment, Preset, run
+from .experiment import Experiment, Preset
 from .findings import Finding
+from .pool import pool_of
 from .published import published
 from .results import Result, read, results_folder
+from .sweep import Failure, Watch, run, sweep
+from .table import Table
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.identifier: experiment
@@ -80,11 +83,16 @@ def result(identifier: str, preset: str = "classroom", folder: Path | None = Non
 __all__ = [
     "EXPERIMENTS",
     "Experiment",
+    "Failure",
     "Finding",
     "Preset",
     "Result",
+    "Table",
+    "Watch",
+    "pool_of",
     "published",
     "result",
     "results_folder",
     "run",
+    "sweep",
 ]

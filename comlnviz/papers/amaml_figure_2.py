@@ -32,7 +32,7 @@ def preset(protocol: Protocol, cost: str) -> Preset:
         f"{TRAINING_TASKS} for meta-training, others for testing with {TEST_QUERIES} queries; "
         "inputs and values standardized over all tasks, as in the authors' released code"
     )
-    return Preset(("none",), cost, {**protocol.described(), "tasks": tasks}, cells)
+    return Preset((), cost, {**protocol.described(), "tasks": tasks}, cells)
 
 
 def training(name: str, shots: int) -> AbstractTasks:

@@ -88,7 +88,7 @@ def preset() -> Preset:
         for n in STATES
         for i, T in enumerate(TIMES)
     }
-    return Preset(("none",), "two minutes on 2 cores", PROTOCOL, cells)
+    return Preset((), "two minutes on 2 cores", PROTOCOL, cells)
 
 
 def judge(cells: Cells) -> tuple[Finding, ...]:

@@ -18,7 +18,14 @@ def preset(protocol: Protocol, cost: str) -> Preset:
     """T learned with 1 and 5 shots; 5 shots with T held at each of six powers of ten."""
     cells = {f"T learned, {shots}-shot": partial(_learned, shots, protocol) for shots in SHOTS}
     cells |= {f"T = {T:g}, 5-shot": partial(_fixed, T, protocol) for T in FIXED}
-    return Preset((protocol.data,), cost, protocol.described(), cells)
+    after = {
+        f"T learned, {shots}-shot": (
+            ("comln-table-2", f"COMLN, {shots}-shot"),
+            *(("comln-table-4", f"{solver}, {shots}-shot") for solver in ("Runge-Kutta", "Euler")),
+        )
+        for shots in SHOTS
+    }
+    return Preset((protocol.data,), cost, protocol.described(), cells, after)
 
 
 def _learned(shots: int, protocol: Protocol, scratch: Path) -> dict[str, Any]:

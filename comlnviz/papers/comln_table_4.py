@@ -22,7 +22,12 @@ def preset(protocol: Protocol, cost: str) -> Preset:
         for solver in ("Runge-Kutta", "Euler")
     }
     described = {**protocol.described(), "trained_with": "Runge-Kutta", "euler_step": EULER_STEP}
-    return Preset((protocol.data,), cost, described, cells)
+    after = {}
+    for shots in SHOTS:
+        trains = ("comln-table-2", f"COMLN, {shots}-shot")
+        after[f"Runge-Kutta, {shots}-shot"] = (trains,)
+        after[f"Euler, {shots}-shot"] = (trains, ("comln-table-4", f"Runge-Kutta, {shots}-shot"))
+    return Preset((protocol.data,), cost, described, cells, after)
 
 
 def _cell(solver: str, shots: int, protocol: Protocol, scratch: Path) -> dict[str, Any]:

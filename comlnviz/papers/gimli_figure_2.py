@@ -14,8 +14,12 @@ from .gimli_table_2 import CLASSROOM, LARGE, OPTIMIZERS, PAPER, SMALL, Sizes, de
 
 def preset(inner: str, protocol: Protocol, sizes: Sizes, cost: str) -> Preset:
     """VGG with that inner optimizer, 20-way 1-shot."""
-    cells = {f"vgg+{inner}, 20-way 1-shot": partial(_cell, inner, protocol, sizes)}
-    return Preset((protocol.data,), cost, described(protocol, sizes), cells)
+    column = "20-way 1-shot"
+    name = f"vgg+{inner}, {column}"
+    cells = {name: partial(_cell, inner, protocol, sizes)}
+    table_1 = tuple(("gimli-table-1", f"{which}, {column}") for which in ("base", "best"))
+    after = {name: (("gimli-table-2", name), *table_1)}
+    return Preset((protocol.data,), cost, described(protocol, sizes), cells, after)
 
 
 def _cell(inner: str, protocol: Protocol, sizes: Sizes, scratch: Path) -> dict[str, Any]:

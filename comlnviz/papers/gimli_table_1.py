@@ -29,7 +29,13 @@ def preset(protocol: Protocol, sizes: Sizes, cost: str) -> Preset:
         for ways, shots in COLUMNS
         for which, names in (("base", (BASE,)), ("best", GRID))
     }
-    return Preset((protocol.data,), cost, described(protocol, sizes), cells)
+    after = {}
+    for ways, shots in COLUMNS:
+        column = f"{ways}-way {shots}-shot"
+        after[f"base, {column}"] = (("gimli-table-2", f"{BASE}, {column}"),)
+        grid = tuple(("gimli-table-2", f"{name}, {column}") for name in GRID)
+        after[f"best, {column}"] = (*grid, ("gimli-table-1", f"base, {column}"))
+    return Preset((protocol.data,), cost, described(protocol, sizes), cells, after)
 
 
 def _cell(

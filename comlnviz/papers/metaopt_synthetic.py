@@ -147,6 +147,8 @@ def learn(
         algorithm, guess.tasks(seed, guess.normals), num_steps=num_steps, batch_size=1,
         optimizer=optax.sgd(rate), key=jax.random.key(seed), tasks_at_once=1, progress=False,
     )  # fmt: skip
+    if run.interrupted:
+        raise KeyboardInterrupt
     test = guess.tasks(seed, 0)
     key = jax.random.fold_in(jax.random.key(seed), 1)
     try:

@@ -1,12 +1,12 @@
 """Results that were measured, read back and laid beside what was published."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 from .experiment import Experiment
 from .findings import Finding
+from .table import read_record
 
 
 def results_folder() -> Path:
@@ -117,13 +117,16 @@ class Result:
 
 
 def read(experiment: Experiment, preset: str, folder: Path | None) -> Result:
-    """A stored result. **Raises** `FileNotFoundError` when there is none."""
+    """A stored result.
+
+    **Raises** `FileNotFoundError` when there is none, `ValueError` for one of another version.
+    """
     path = (folder or results_folder()) / f"{experiment.identifier}-{preset}.json"
-    if not path.is_file():
+    record = read_record(path)
+    if record is None:
         raise FileNotFoundError(
             f"There is no {path.name} in {path.parent}: run "
             f"`comlnviz reproduce {experiment.identifier} --preset {preset}`."
         )
-    record = json.loads(path.read_text(encoding="utf-8"))
     findings = experiment.judge(record["cells"])
     return Result(record, findings, experiment.form, experiment.lower_is_better)

@@ -11,6 +11,8 @@ from ..algorithms import AbstractAlgorithm
 from ..tasks import AbstractTasks
 from .devices import TASKS, Devices, dealt, enough, everywhere, mesh_over, together
 
+DATA = "data"  # the name of drawing tasks, in a profile
+
 
 @dataclasses.dataclass(frozen=True)
 class Score:
@@ -79,7 +81,8 @@ def _scores(algorithm, meta, tasks, keys, batch_size, mesh) -> Array:
 
     def scores(arrays, keys):
         meta, tasks = eqx.combine(arrays, static)
-        score = lambda key: algorithm.score(meta, tasks.sample(key))
+        sample = jax.named_scope(DATA)(tasks.sample)
+        score = lambda key: algorithm.score(meta, sample(key))
         return jax.lax.map(score, keys, batch_size=batch_size)
 
     return together(dealt(scores, mesh, TASKS)(arrays, keys), mesh)

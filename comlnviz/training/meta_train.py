@@ -17,7 +17,7 @@ from ..integrator import all_finite
 from ..tasks import AbstractTasks
 from . import checkpoint as files
 from .devices import EVERYWHERE, TASKS, Devices, dealt, everywhere, mesh_over, together
-from .evaluate import evaluate
+from .evaluate import DATA, evaluate
 from .progress import Progress
 
 _CHUNK = 20  # steps at most between two looks at what happens
@@ -239,7 +239,8 @@ def _step(
     algorithm, tasks, optimizer, at_once, mesh, state, keys
 ) -> tuple[_State, dict[str, Array], Array]:
     """One step on the tasks of `keys`: the state after it, what to note, which tasks failed."""
-    batch = jax.vmap(tasks.sample)(keys)
+    with jax.named_scope(DATA):
+        batch = jax.vmap(tasks.sample)(keys)
     arrays, static = eqx.partition(state.meta, eqx.is_array)
 
     def gradients(arrays, batch):

@@ -76,7 +76,7 @@ def test_results_of_another_protocol_are_set_aside(tmp_path):
     run(experiment(cells, {"seed": 1}), "classroom", tmp_path, tmp_path, said.append)
     assert stored(path)["protocol"] == {"seed": 1}
     aside = path.with_suffix(".earlier.json")
-    assert stored(aside)["protocol"] == {"seed": 0} and aside.name in said[0]
+    assert stored(aside)["protocol"] == {"seed": 0} and aside.name in said[-1]
 
 
 def test_a_training_that_diverges_is_a_result(tmp_path):

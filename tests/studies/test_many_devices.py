@@ -1,0 +1,37 @@
+"""The same training on one device and on eight, and what they exchange."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from comlnviz.figures.many_devices import described, ratios, what_went_where
+from comlnviz.studies.many_devices import BATCH, STEPS, trained_on
+
+
+@pytest.mark.slow
+def test_eight_devices_learn_what_one_does_and_exchange_one_gradient_a_step():
+    one, eight = trained_on(1, 8)
+    assert (one.devices, eight.devices) == (1, 8) and len(one.losses) == STEPS
+    np.testing.assert_allclose(eight.losses, one.losses, rtol=1e-4)
+    assert one.score == pytest.approx(eight.score, abs=0.01)
+    assert [*itertools.chain(*eight.tasks)] == [*range(BATCH)]
+    assert {len(tasks) for tasks in eight.tasks} == {2}
+    weights = 32 * 64 + 32 + 5 * 32 + 1  # encoder, head, and the logarithm of T
+    assert one.gradient_bytes == eight.gradient_bytes == 4 * weights
+    assert not [kind for kind, _, devices in one.exchanged if devices > 1]
+    sums = [(size, devices) for kind, size, devices in eight.exchanged if kind == "all-reduce"]
+    # In one sum with the gradient: the losses and the scores of the batch, a number each.
+    assert max(sums) == (4 * weights + 8, 8)
+    assert {devices for _, _, devices in eight.exchanged} == {8}
+    others = sum(size for _, size, _ in eight.exchanged) - max(sums)[0]
+    assert others < 8 * BATCH, "whether a task failed, and which: a few bytes a device"
+    text = described(one, eight)
+    assert "8 devices" in text and "2 tasks" in text
+    for dark in (False, True):
+        what_went_where(one, eight, dark).canvas.draw()
+
+
+def test_a_ratio_is_to_one_device_with_as_many_tasks():
+    rows = [dict(devices=1, batch_size=4, cpu=2.0), dict(devices=2, batch_size=4, cpu=2.5)]
+    assert ratios(rows, "cpu") == {(1, 4): 1.0, (2, 2): 1.25}
