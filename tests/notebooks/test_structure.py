@@ -36,6 +36,7 @@ def test_the_book_is_there():
         "08_meta_optimizers",
         "09_few_shot_images",
         "10_collaborative_filtering",
+        "11_scaling",
     } <= {p.stem for p in NOTEBOOKS}
 
 
