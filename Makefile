@@ -24,13 +24,14 @@ lab: install
 	$(BIN)/comlnviz lab notebooks
 
 # Most of the first part is compilation, which takes a third as long without optimization and without
-# the newer way to emit fused loops; the live figures and their studies compute. Notebooks run first in
-# a browser, then without one: what they compile is kept in between.
+# the newer way to emit fused loops; the live figures, their studies and what is profiled compute. Notebooks
+# run first in a browser, then without one: what they compile is kept in between.
+COMPUTING := tests/apps tests/studies tests/measure/test_profile.py
 QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 test: install
 	XLA_FLAGS="$(XLA_FLAGS) $(QUICK)" $(BIN)/python -m pytest -n 2 --dist loadfile \
-		-m "not browser and not notebook" --ignore tests/apps --ignore tests/studies
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/apps tests/studies
+		-m "not browser and not notebook" $(COMPUTING:%=--ignore %)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(COMPUTING)
 	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1 -m "browser or notebook" \
 		tests/browser tests/notebooks tests/test_execute.py
 
