@@ -38,7 +38,9 @@ def reproduce(
     _name_skipped(console, failures)
     for job, error in failed:
         said = (str(error).splitlines() or [""])[0]
-        console.print(f"Failed: {job}: {type(error).__name__}: {said}", markup=False)
+        console.print(
+            f"Failed: {job}: {type(error).__name__}: {said}", markup=False, soft_wrap=True
+        )
     _claims(console, tables)
     return not failed
 
@@ -157,7 +159,8 @@ def _name_skipped(console: Console, failures: Sequence[Failure]) -> None:
     for why in dict.fromkeys(str(failure.error) for failure in skipped):
         names = Counter(f.job.identifier for f in skipped if str(f.error) == why)
         cells = ", ".join(f"{count} cells of {name}" for name, count in names.items())
-        console.print(f"Skipped {cells}: {why}", markup=False, highlight=False)
+        said = f"Skipped {cells}: {why}"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def _claims(console: Console, tables: Sequence[Table]) -> None:
@@ -180,7 +183,8 @@ def _claims(console: Console, tables: Sequence[Table]) -> None:
         console.print(grid)
     total = ", ".join(f"{counts[verdict]} {verdict}" for verdict in COLOURS)
     none = f" No numbers of {', '.join(absent)}." if absent else ""
-    console.print(f"Of {sum(counts.values())} claims: {total}.{none}", highlight=False)
+    said = f"Of {sum(counts.values())} claims: {total}.{none}"
+    console.print(said, highlight=False, soft_wrap=True)
 
 
 def _named(found: Result) -> str:

@@ -292,7 +292,7 @@ def test_close_lets_go_of_the_figure_and_the_callbacks():
 
 @pytest.mark.slow
 def test_memory_is_flat_over_many_figures():
-    times = often(50, 200)
+    times = often(20, 200)
 
     def cycle(times):
         for _ in range(times):

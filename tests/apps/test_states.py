@@ -56,7 +56,7 @@ def test_any_state_a_reader_can_reach_has_a_picture_or_a_sentence(cls):
         "problem", "solver", "dtype", "shots", "seed", "data", "method", "optimizer", "one_for",
         "depth", "rank",
     )  # fmt: skip
-    examples = often(10, 60) if cls in LANDSCAPES else often(3, 10)
+    examples = often(6, 60) if cls in LANDSCAPES else often(2, 10)
 
     @settings(
         max_examples=examples,
