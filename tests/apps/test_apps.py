@@ -100,33 +100,38 @@ def test_nothing_compiles_while_a_slider_moves(app):
         app.reset()
 
 
-@pytest.mark.parametrize(
-    ("cls", "values", "array"),
-    [
-        (FlowExplorer, dict(problem="few-shot digits", T=7.3, shots=2, seed=3), "record.flow_xy"),
-        (BackwardInstability, dict(problem="logistic regression", T=31.0), "record.backward_xy"),
-        (SensitivityExplorer, dict(seed=2), "record.B"),
-        (LearnT, dict(shots=2, noise=0.3), "curves.query_loss"),
-        (AdjointTradeoff, dict(T=2.0, num_states=14, method="order 4"), "record.gradient"),
-        (RegressionAdaptation, dict(problem="Alpine", method="MAML", noise=0.2), "record.fits"),
-        (RatingsLab, dict(problem="tastes", user=7, shots=5), "record.adapted"),
-        (FewShotLab, dict(method="ANIL", shots=2, seed=5), "answers.probabilities"),
-        (InnerOptimizerLab, dict(problem="one neuron", seed=4), "record.paths"),
-        (FreezeLab, dict(C4=True, alpha=0.3, seed=2), "record.accuracy"),
-        (MetaOptimizerLab, dict(model="LR w/ KLin", alpha=3.0, tilt=20.0), "record.accuracy"),
-        (MemoryRuntime, dict(methods=("ANIL", "COMLN, Gram"), T=5.0), "record.bytes"),
-    ],
-)
-def test_code_gives_the_same_arrays_in_a_fresh_process(cls, values, array):
-    app = cls(**values)
-    assert app.figure
-    script = app.code() + f"\nimport json; print(json.dumps({array}.tolist()))\n"
+STATES = [
+    (FlowExplorer, dict(problem="few-shot digits", T=7.3, shots=2, seed=3), "record.flow_xy"),
+    (BackwardInstability, dict(problem="logistic regression", T=31.0), "record.backward_xy"),
+    (SensitivityExplorer, dict(seed=2), "record.B"),
+    (LearnT, dict(shots=2, noise=0.3), "curves.query_loss"),
+    (AdjointTradeoff, dict(T=2.0, num_states=14, method="order 4"), "record.gradient"),
+    (RegressionAdaptation, dict(problem="Alpine", method="MAML", noise=0.2), "record.fits"),
+    (RatingsLab, dict(problem="tastes", user=7, shots=5), "record.adapted"),
+    (FewShotLab, dict(method="ANIL", shots=2, seed=5), "answers.probabilities"),
+    (InnerOptimizerLab, dict(problem="one neuron", seed=4), "record.paths"),
+    (FreezeLab, dict(C4=True, alpha=0.3, seed=2), "record.accuracy"),
+    (MetaOptimizerLab, dict(model="LR w/ KLin", alpha=3.0, tilt=20.0), "record.accuracy"),
+    (MemoryRuntime, dict(methods=("ANIL", "COMLN, Gram"), T=5.0), "record.bytes"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_code_gives_the_same_arrays_in_a_fresh_process():
+    here, script = [], "import json\n"
+    for cls, values, array in STATES:
+        app = cls(**values)
+        assert app.figure
+        script += f"space = {{}}\nexec({app.code()!r}, space)\n"
+        script += f'print("ARRAY", json.dumps(eval({array!r}, space).tolist()))\n'
+        record, attribute = array.split(".")
+        here.append(np.asarray(getattr(getattr(app, f"_{record}"), attribute), float))
+        app.close()
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    again = np.array(json.loads(out.stdout.splitlines()[-1]))
-    record, attribute = array.split(".")
-    here = np.asarray(getattr(getattr(app, f"_{record}"), attribute), float)
-    np.testing.assert_array_equal(again, here)
-    app.close()
+    lines = [line[6:] for line in out.stdout.splitlines() if line.startswith("ARRAY ")]
+    for (cls, *_), line, array in zip(STATES, lines, here, strict=True):
+        np.testing.assert_array_equal(np.array(json.loads(line)), array, err_msg=cls.__name__)
 
 
 def test_the_mime_bundle_stands_without_a_kernel(app):
