@@ -115,13 +115,16 @@ def main() -> None:
         key: measured(*key, options, options.steps)
         for key in dict.fromkeys((*alone, *weak, *strong))
     }
+    from comlnviz.figures.many_devices import ratios  # only now: children are to start JAX
+
+    shares = {what: ratios([*found.values()], what) for what in ("wall", "cpu")}
     print(f"{'':13}{'a step':>10}{'CPU':>10}  against one device with the same tasks")
     for kind, keys in (("weak", weak), ("strong", strong)):
         for devices, batch in keys:
-            row, base = found[devices, batch], found[1, batch]
-            ratios = " ".join(f"{what} {row[what] / base[what]:.2f}" for what in ("wall", "cpu"))
-            said = f"{1e3 * row['wall']:7.1f} ms{1e3 * row['cpu']:7.1f} ms  {ratios}"
-            print(f"{kind:7}{devices:2} × {batch // devices:2} {said}", flush=True)
+            row, each = found[devices, batch], batch // devices
+            against = " ".join(f"{what} {of[devices, each]:.2f}" for what, of in shares.items())
+            said = f"{1e3 * row['wall']:7.1f} ms{1e3 * row['cpu']:7.1f} ms  {against}"
+            print(f"{kind:7}{devices:2} × {each:2} {said}", flush=True)
     import jax  # only now: this process computes nothing
 
     options.out.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ class FreezeLab(AbstractApp):
     cites = ("metaopt",)
 
     def _make_controls(self) -> dict[str, Any]:
-        self._tried: dict[tuple[float, int], set[tuple[tuple[str, ...], float]]] = {}
+        self._tried: dict[tuple[float, int], dict[tuple[tuple[str, ...], float], float]] = {}
         self._compiled = False
         say = "Hold {} still while the network adapts to a task: on or off"
         toggles = {name: toggle(f"freeze {name}", False, say.format(name)) for name in LAYERS}
@@ -83,7 +83,7 @@ class FreezeLab(AbstractApp):
         """Adapt, at the present learning rate to the present tasks, and remember what was tried."""
         alpha, seed = self._place()
         record = frozen_layers.study(frozen=frozen, alpha=alpha, noise=noise, seed=seed)
-        self._tried.setdefault((alpha, seed), set()).add((frozen, noise))
+        self._tried.setdefault((alpha, seed), {})[frozen, noise] = float(record.accuracy[-1])
         return record
 
     def _update(self) -> str:
@@ -103,16 +103,7 @@ class FreezeLab(AbstractApp):
 
     def _points(self) -> tuple[dict[str, float], dict[str, float], dict[float, float]]:
         """Accuracies of what was tried: by the layer frozen, the one adapted, and by the noise."""
-        alpha, seed = self._place()
-        tried = self._tried.get((alpha, seed), set())
-        found = {
-            what: float(
-                frozen_layers.study(frozen=what[0], alpha=alpha, noise=what[1], seed=seed).accuracy[
-                    -1
-                ]
-            )
-            for what in tried
-        }
+        found = self._tried.get(self._place(), {})
         of = lambda frozen, noise=0.0: (frozen, noise) in found
         return (
             {layer: found[(layer,), 0.0] for layer in LAYERS if of((layer,))},

@@ -18,7 +18,6 @@ from .style import (
     new_readout,
     settle,
 )
-from .style import theme as colours_of
 
 _COLOURS = {
     "modified Euler": METHOD_COLOURS["A-MAML"],
@@ -98,10 +97,8 @@ class TradeoffFigure:
 
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        apply_theme(self.figure, dark, (self.aim,))
-        ink = colours_of(dark)["ink"]
-        for artist in (self.readout, self.paper, *self.notes, *self.key):
-            artist.set_color(ink)
+        ink = (self.readout, self.paper, *self.notes, *self.key)
+        apply_theme(self.figure, dark, (self.aim,), ink)
         for note in self.notes:
             note.set_fontsize(8)
 

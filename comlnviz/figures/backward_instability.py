@@ -92,12 +92,10 @@ class InstabilityFigure(AbstractLandscapeFigure):
     # ------------------------------------------------------------------ feeding
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        apply_theme(self.figure, dark, (self.levels, self.predicted))
-        ink = theme(dark)["ink"]
         notes = (self.growth_words, self.growth_note, self.bars_note)
-        for text in (*self.readout, *notes, *self.values):
-            text.set_color(ink)
-        self.start.set_markeredgecolor(ink)
+        ink = (*self.readout, *notes, *self.values)
+        apply_theme(self.figure, dark, (self.levels, self.predicted), ink)
+        self.start.set_markeredgecolor(theme(dark)["ink"])
 
     def show(self, record: Record, progress: float) -> None:
         """Draw a record up to `progress`: 0 to 1 on the way there, 1 to 2 on the way back."""

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from ..measure import METHODS
 from ..studies.curves import TABLE_1, Curve, Record, formula
 from .style import METHOD_COLOURS, animate, apply_theme, feed, label_axes, new_figure, new_readout
-from .style import theme as colours_of
 
 # Methods of one colour differ by their markers.
 _MARKERS = {
@@ -118,10 +117,7 @@ class CurvesFigure:
 
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        apply_theme(self.figure, dark)
-        ink = colours_of(dark)["ink"]
-        for artist in self._ink:
-            artist.set_color(ink)
+        apply_theme(self.figure, dark, ink=self._ink)
 
     # ------------------------------------------------------------------ fed
     def show(self, record: Record, methods: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from matplotlib.text import Text
 
 from ..studies.descent_and_flow import Record
 from .landscape import AbstractLandscapeFigure
-from .style import COLOURS, GREEN, VERMILLION, animate, apply_theme, feed, label_axes
+from .style import COLOURS, GREEN, VERMILLION, animate, apply_theme, feed, label_axes, theme
 
 PICTURES = (5, 9)  # of query images: a row a class
 _MOST_DOTS = 200
@@ -97,11 +97,9 @@ class FlowFigure(AbstractLandscapeFigure):
     # ------------------------------------------------------------------ feeding
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        apply_theme(self.figure, dark, (self.levels, self.now))
-        ink = "#e6e6e6" if dark else "#222222"
-        for text in (*self.readout, *self.query_labels):
-            text.set_color(ink)
-        self.start.set_markeredgecolor(ink)
+        ink = (*self.readout, *self.query_labels)
+        apply_theme(self.figure, dark, (self.levels, self.now), ink)
+        self.start.set_markeredgecolor(theme(dark)["ink"])
         self.mosaic.set_cmap("gray" if dark else "gray_r")
 
     def show_pictures(self, images: np.ndarray | None) -> None:

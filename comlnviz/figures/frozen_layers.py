@@ -19,7 +19,6 @@ from .style import (
     new_readout,
     settle,
 )
-from .style import theme as colours_of
 
 _STEP = np.arange(STEPS + 1)
 _LEAST, _MOST = 1e-3, 10.0  # of the movement that is shown
@@ -96,10 +95,8 @@ class FrozenLayersFigure:
 
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        apply_theme(self.figure, dark, self.faint)
-        ink = colours_of(dark)["ink"]
-        for artist in (self.plain, *self.levels, *self.frozen, *self.notes, self.readout):
-            artist.set_color(ink)
+        ink = (self.plain, *self.levels, *self.frozen, *self.notes, self.readout)
+        apply_theme(self.figure, dark, self.faint, ink)
 
     def show_layers(self, record: Record, frozen: tuple[str, ...]) -> None:
         """How far each layer has moved; those that were held say so."""

@@ -21,7 +21,6 @@ from .style import (
     new_readout,
     settle,
 )
-from .style import theme as colours_of
 
 _COLOURS = dict(zip(OPTIMIZERS, (ORANGE, SKY, PURPLE, BLUE, GREEN), strict=True))
 _FAR = 100.0  # how far off the plane a point is still drawn
@@ -108,12 +107,8 @@ class InnerOptimizersFigure:
 
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        apply_theme(self.figure, dark, (self.levels, *self.now))
-        ink = colours_of(dark)["ink"]
-        for artist in (
-            self.readout, self.least, *self.notes, *self.groups, *self.beta_names
-        ):  # fmt: skip
-            artist.set_color(ink)
+        ink = (self.readout, self.least, *self.notes, *self.groups, *self.beta_names)
+        apply_theme(self.figure, dark, (self.levels, *self.now), ink)
 
     def show(self, record: Record, settings: dict[str, Any], meta_step: int) -> None:
         """Draw the plane at a meta-step, and the courses; `settings` are those of the study."""

@@ -19,7 +19,6 @@ from .style import (
     new_figure,
     new_readout,
     settle,
-    theme,
 )  # fmt: skip
 
 CLASSES = (BLUE, ORANGE, GREEN, PURPLE, SKY)
@@ -102,11 +101,8 @@ class LabFigure:
 
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        apply_theme(self.figure, dark, (self.now, self.own))
-        ink = theme(dark)["ink"]
-        for text in (self.readout, self.heading, *self.counts):
-            text.set_color(ink)
-        self.chosen.set_color(ink)
+        ink = (self.readout, self.heading, *self.counts, self.chosen)
+        apply_theme(self.figure, dark, (self.now, self.own), ink)
         for image in (self.support, self.query):
             image.set_cmap("gray" if dark else "gray_r")
 

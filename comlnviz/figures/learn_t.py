@@ -19,7 +19,6 @@ from .style import (
     new_readout,
     settle,
 )
-from .style import theme as colours_of
 
 STEPS = 300
 _KEPT = (SKY, ORANGE, PURPLE, GREEN)
@@ -84,10 +83,8 @@ class LearnTFigure:
 
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        apply_theme(self.figure, dark, (self.support, self.zero))
-        ink = colours_of(dark)["ink"]
-        for text in (self.readout, *(n for n in self.notes if n.get_color() != GREEN)):
-            text.set_color(ink)
+        ink = (self.readout, *(note for note in self.notes if note.get_color() != GREEN))
+        apply_theme(self.figure, dark, (self.support, self.zero), ink)
 
     def show(
         self, curves: Curves, T: float, least: float, path: np.ndarray, task: int | None

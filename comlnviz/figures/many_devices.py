@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from ..measure.throughput import ring_bytes, simulate
+from ..measure.throughput import ring_bytes
 from ..studies.many_devices import Trained
 from .style import BLUE, GREEN, ORANGE, VERMILLION, apply_theme, label_axes, new_figure, theme
 
@@ -26,9 +26,7 @@ def what_went_where(one: Trained, many: Trained, dark: bool = False) -> Figure:
     label_axes(difference, "to rounding", "meta-training step", "relative difference")
     a, b = np.asarray(one.losses), np.asarray(many.losses)
     difference.semilogy(np.abs(a - b) / np.abs(a), ".", color=VERMILLION, ms=4)
-    apply_theme(figure, dark)
-    for text in legend.get_texts():
-        text.set_color(theme(dark)["ink"])
+    apply_theme(figure, dark, ink=legend.get_texts())
     return figure
 
 
@@ -80,31 +78,6 @@ def described(one: Trained, many: Trained) -> str:
         f"{_bytes(_reduced(many))}. The losses of {len(a)} steps on 1 and on {many.devices} "
         f"devices lie on each other: they differ by at most {off:.0e} of their size."
     )
-
-
-def waiting(costs: Sequence[float], each: Sequence[int], dark: bool = False) -> Figure:
-    """Left, what tasks cost; right, the share of time in which devices compute, by simulation."""
-    figure = new_figure(8.6, 3.2)
-    left, right = figure.subplots(1, 2)
-    label_axes(left, "What a task costs", "milliseconds", "tasks")
-    left.hist(1e3 * np.asarray(costs), bins=15, color=BLUE, alpha=0.7)
-    label_axes(right, "Who is quick waits for who is slow", "devices", "share of time computing")
-    right.set_xscale("log", base=2)
-    right.grid(True, lw=0.6)
-    devices = 2 ** np.arange(9)
-    for count, colour in zip(each, (VERMILLION, ORANGE, GREEN, BLUE), strict=False):
-        shares = [
-            simulate(np.asarray(costs), devices=int(n), batch_size=int(n) * count).efficiency
-            for n in devices
-        ]
-        right.plot(devices, shares, "o-", ms=3, color=colour)
-        right.annotate(
-            f"{count} tasks each", (devices[-1], shares[-1]), (0, 5), textcoords="offset points",
-            color=colour, fontsize=8, ha="right", va="bottom",
-        )  # fmt: skip
-    right.set_ylim(0, 1.05)
-    apply_theme(figure, dark)
-    return figure
 
 
 def ratios(rows: Sequence[Mapping[str, Any]], what: str) -> dict[tuple[int, int], float]:

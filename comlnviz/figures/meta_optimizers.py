@@ -110,18 +110,13 @@ class MetaOptimizersFigure:
 
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        apply_theme(self.figure, dark, (self.before,))
-        old, ink = self._ink, colours_of(dark)["ink"]
-        self._ink = ink
         shown = (self.here, self.after, self.learned, self.image)  # perhaps of who has the ink
-        inked = [artist for artist in shown if artist.get_color() == old]
-        inked += [self.right, self.normal, self.raw, self.lines[CURVATURE], *self.points]
-        for artist in inked:
-            artist.set_color(ink)
-        for axes in self.figure.axes:
-            for text in axes.texts:
-                if text.get_color() not in COLOURS.values():
-                    text.set_color(ink)
+        ink = [artist for artist in shown if artist.get_color() == self._ink]
+        ink += [self.right, self.normal, self.raw, self.lines[CURVATURE], *self.points]
+        texts = [text for axes in self.figure.axes for text in axes.texts]
+        ink += [text for text in texts if text.get_color() not in COLOURS.values()]
+        apply_theme(self.figure, dark, (self.before,), ink)
+        self._ink = colours_of(dark)["ink"]
 
     def _colour(self, model: str) -> str:
         return COLOURS[model] or self._ink

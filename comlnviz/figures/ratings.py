@@ -24,7 +24,6 @@ from .style import (
     new_readout,
     settle,
 )
-from .style import theme as colours_of
 
 ADAPTED, BEFORE, MEANS, UNTRAINED = LINES = (
     "adapted", "not adapted", "items' means", "adapted, untrained",
@@ -131,21 +130,10 @@ class RatingsFigure:
 
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        apply_theme(self.figure, dark,
-                    (self.now, self.trained, self.note, self.right, self.earlier))  # fmt: skip
-        ink = colours_of(dark)["ink"]
-        for artist in (
-            self.readout,
-            self.heading,
-            self.which,
-            self.unknown,
-            *self.given,
-            self.lines[UNTRAINED],
-            self.heres[UNTRAINED],
-            self.names[UNTRAINED],
-            self.numbers[UNTRAINED],
-        ):
-            artist.set_color(ink)  # fmt: skip
+        faint = (self.now, self.trained, self.note, self.right, self.earlier)
+        untrained = [of[UNTRAINED] for of in (self.lines, self.heres, self.names, self.numbers)]
+        ink = (self.readout, self.heading, self.which, self.unknown, *self.given, *untrained)
+        apply_theme(self.figure, dark, faint, ink)
 
     def frame(self, problem: str) -> None:
         """Name the axes of the map."""

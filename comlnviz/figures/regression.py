@@ -118,21 +118,12 @@ class RegressionFigure:
 
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        apply_theme(self.figure, dark, (self.now, self.trained, self.note, self.at_shown))
-        colours = colours_of(dark)
+        faint = (self.now, self.trained, self.note, self.at_shown)
+        untrained = [of[UNTRAINED] for of in (self.lines, self.heres, self.names, self.numbers)]
+        ink = (self.readout, self.heading, *self.levels, *self.places, *untrained)
+        apply_theme(self.figure, dark, faint, ink)
         self.miss.set_cmap(_DIVERGING[dark])
-        self.shown.set_edgecolor(colours["ink"])
-        for artist in (
-            self.readout,
-            self.heading,
-            *self.levels,
-            *self.places,
-            self.lines[UNTRAINED],
-            self.heres[UNTRAINED],
-            self.names[UNTRAINED],
-            self.numbers[UNTRAINED],
-        ):
-            artist.set_color(colours["ink"])
+        self.shown.set_edgecolor(colours_of(dark)["ink"])
 
     def show_task(self, record: Record) -> None:
         """The function, and the values that are shown of it."""

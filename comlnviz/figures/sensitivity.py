@@ -77,13 +77,11 @@ class SensitivityFigure:
 
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        apply_theme(self.figure, dark)
+        apply_theme(self.figure, dark, ink=(self.readout, *self.counts, *self.largest))
         for part in self.figure.subfigs:
             part.set_facecolor(theme(dark)["page"])
         for image in self.heat.values():
             image.set_cmap(_DIVERGING[dark])
-        for text in (self.readout, *self.counts, *self.largest):
-            text.set_color(theme(dark)["ink"])
 
     def show(self, record: Record, at: int) -> None:
         """Draw the state at a time; colours span each quantity's largest value over all times."""

@@ -84,10 +84,12 @@ def label_axes(axes: Axes, title: str, x: str, y: str) -> None:
         axes.spines[side].set_visible(False)
 
 
-def apply_theme(figure: Figure, dark: bool, faint: Iterable[Artist] = ()) -> None:
+def apply_theme(
+    figure: Figure, dark: bool, faint: Iterable[Artist] = (), ink: Iterable[Artist] = ()
+) -> None:
     """Recolour page, spines, ticks and labels; artists that carry a method's colour keep it.
 
-    `faint` artists (contours, annotations) take the faint ink.
+    `faint` artists (contours, annotations) take the faint ink, those of `ink` the full one.
     """
     colours = theme(dark)
     figure.set_facecolor(colours["page"])
@@ -105,9 +107,10 @@ def apply_theme(figure: Figure, dark: bool, faint: Iterable[Artist] = ()) -> Non
                 title.set_color(colours["ink"])
         for line in (*axes.get_xgridlines(), *axes.get_ygridlines()):
             line.set_color(colours["grid"])
-    for artist in faint:
-        paint: Any = artist
-        paint.set_color(colours["faint"])
+    for artists, colour in ((faint, "faint"), (ink, "ink")):
+        for artist in artists:
+            paint: Any = artist
+            paint.set_color(colours[colour])
 
 
 def animate(*artists: Artist) -> None:

@@ -66,7 +66,8 @@ def gradient_flow(
     # dL/dT = −⟨∇L_val, ∇L_train⟩: the added term is zero and has the field as its derivative.
     speed = jax.lax.stop_gradient(descent_field(run.final, objective))
     final = jax.tree.map(lambda u, f: u + (T - fixed_T) * f, run.final, speed)
-    path = None if run.path is None else rebuild(run.path)
+    path = run.path
+    path = None if path is None else rebuild(path)
     ok = run.ok & ts_ok & jnp.isfinite(T) & (T > 0)
     solution = Solution(rebuild(final), path, run.stats, ok)
     return checks.check_solved(solution, T, "gradient_flow", max_steps) if throw else solution

@@ -103,7 +103,8 @@ def _solve(W0, features, labels, proximal, T, ts, integrator, adjoint) -> Soluti
     s = run.final + (T - jax.lax.stop_gradient(T)) * jax.lax.stop_gradient(
         head.vector_field(run.final)
     )
-    path = None if run.path is None else W0[None] - jnp.einsum("tmn,md->tnd", run.path, features)
+    path = run.path
+    path = None if path is None else W0[None] - jnp.einsum("tmn,md->tnd", path, features)
     inputs_ok = all_finite((W0, features)) & checks.probability_rows(labels)
     range_ok = jnp.isfinite(T) & (T > 0) & (proximal >= 0)
     return Solution(W0 - s.T @ features, path, run.stats, run.ok & inputs_ok & range_ok)

@@ -135,8 +135,7 @@ def measured(
     found = np.asarray(scores(network, tasks, change, alpha, num_steps, keys), float)
     lost = np.isnan(found)
     found = np.where(lost, 0.0, found)
-    error = float(np.std(found, ddof=1) / np.sqrt(num_tasks))
-    record: dict[str, Any] = {**numbers(Score(float(found.mean()), 1.96 * error, found))}
+    record: dict[str, Any] = {**numbers(Score.of(found))}
     record["per_task"] = [round(float(share), 4) for share in found]
     return {**record, **({"diverged": int(lost.sum())} if lost.any() else {})}
 

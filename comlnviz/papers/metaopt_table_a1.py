@@ -70,13 +70,10 @@ def pruned(setting: Setting, scratch: Path) -> dict[str, Any]:
         return jax.lax.map(ask, cuts), exact
 
     found, cuts = each(jax.random.split(jax.random.key(0), TASKS))
-    accuracy = np.asarray(found, float)
-    errors = accuracy.std(axis=0, ddof=1) / np.sqrt(TASKS)
-    all_ = [Score(m, 1.96 * e, a) for m, e, a in
-            zip(accuracy.mean(0).tolist(), errors.tolist(), accuracy.T, strict=True)]  # fmt: skip
-    curve = [list(numbers(at).values()) for at in all_[:-1]]
+    *by_threshold, exactly = (numbers(Score.of(at)) for at in np.asarray(found, float).T)
+    curve = [list(at.values()) for at in by_threshold]
     threshold = float(f"{float(np.mean(cuts)):.3g}")
-    return {**numbers(all_[-1]), "threshold": threshold, "thresholds": THRESHOLDS, "curve": curve}
+    return {**exactly, "threshold": threshold, "thresholds": THRESHOLDS, "curve": curve}
 
 
 def prune(network: AbstractNetwork, threshold: Float[Array, ""] | float) -> AbstractNetwork:

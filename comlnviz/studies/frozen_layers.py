@@ -18,6 +18,7 @@ from ..papers import metaopt_figure_2
 from ..papers.layerwise import Change, Course, follow, layer_names
 from ..papers.results import results_folder
 from ..tasks import FewShot, Task
+from ..training import Score
 from .listed import one_of
 from .precision import in_float32
 
@@ -83,7 +84,7 @@ def _study(frozen: frozenset[str], alpha: float, noise: float, seed: int) -> Rec
     shares = np.where(lost, 0, right)
     return Record(
         accuracy=shares.mean(0),
-        ci95=float(1.96 * shares[:, -1].std(ddof=1) / np.sqrt(TASKS)),
+        ci95=Score.of(shares[:, -1]).ci95,
         moved=moved.mean(0),
         lost=lost.sum(0),
     )

@@ -29,6 +29,12 @@ class Score:
     ci95: float
     per_task: Float[np.ndarray, " n"]
 
+    @classmethod
+    def of(cls, scores: Float[np.ndarray, " n"]) -> "Score":
+        """The mean of tasks' scores, two at least, with its interval."""
+        error = np.std(scores, ddof=1) / np.sqrt(len(scores))
+        return cls(float(np.mean(scores)), float(1.96 * error), scores)
+
     def __str__(self) -> str:
         return f"{100 * self.mean:.2f} ± {100 * self.ci95:.2f} %"
 
@@ -71,8 +77,7 @@ def evaluate(
             f"{type(algorithm).__name__} failed to adapt on {len(failed)} of {num_tasks} tasks, "
             f"the first being number {failed[0]}: shorten T or the steps, or train further."
         )
-    error = np.std(scores, ddof=1) / np.sqrt(num_tasks)
-    return Score(float(np.mean(scores)), float(1.96 * error), scores)
+    return Score.of(scores)
 
 
 @eqx.filter_jit
