@@ -17,6 +17,7 @@ from .canvas import FigureCanvas
 from .cells import close_earlier_in_this_cell
 from .controls import rows
 from .scheduler import Coalescer
+from .stage import Stage
 
 _STYLE = """<style>
 .comlnviz-stale canvas { opacity: .45; }
@@ -69,6 +70,7 @@ class AbstractApp(ABC):
             [widgets.HTML(_STYLE), *self._arrange(), self.canvas, self._message, self._buttons()]
         )
         self.widget.children += (self._text,)
+        self.widget.add_class("comlnviz-app")
 
     # ------------------------------------------------------------------ for subclasses
     @abstractmethod
@@ -217,6 +219,7 @@ class AbstractApp(ABC):
             button.layout.width = "auto"
             button.on_click(self._guarded(action))
             row.append(button)
+        row.append(Stage(self.controls, self.reset, self._on_error))
         return widgets.HBox(row, layout=widgets.Layout(flex_flow="row wrap"))
 
     def _guarded(self, action: Callable[[], None]) -> Callable[[Any], None]:

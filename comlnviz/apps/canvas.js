@@ -261,7 +261,8 @@ export default {
 
     // Tell the kernel about the page, now and when it changes.
     function report() {
-      model.send({ kind: "page", dark: isDark(), ratio: devicePixelRatio || 1 });
+      const zoom = canvas.currentCSSZoom || 1; // on the full screen; see stage.js
+      model.send({ kind: "page", dark: isDark(), ratio: (devicePixelRatio || 1) * zoom });
     }
     const themes = new MutationObserver(report);
     const names = ["data-jp-theme-light", "data-vscode-theme-kind", "theme"];
@@ -273,6 +274,7 @@ export default {
       matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener(
         "change", () => { report(); watchRatio(); }, { signal, once: true });
     })();
+    document.addEventListener("fullscreenchange", () => requestAnimationFrame(report), { signal });
     report();
 
     // A light picture would flash up in a dark page: give the kernel a moment to answer.

@@ -1,22 +1,62 @@
 """The controls of the live figures: each labelled, with its unit and range in a tooltip."""
 
+import math
 from typing import Any
 
 import ipywidgets as widgets
+
+# Any: what ipywidgets say of their values' types is too narrow.
+LISTS: Any = (widgets.SelectionSlider, widgets.Dropdown)
+NUMBERS: Any = (widgets.FloatSlider, widgets.IntSlider, widgets.BoundedIntText)
+POWERS: Any = widgets.FloatLogSlider
+SWITCH: Any = widgets.ToggleButton
+MOVABLE: Any = (*LISTS, *NUMBERS, POWERS, SWITCH)
+
+
+def places(control: Any, value: float | None = None) -> tuple[float, int]:
+    """On which of a control's places it is, or a value would be, from 0; the number of the last."""
+    if isinstance(control, LISTS):
+        return control.index, len(control.options) - 1
+    if isinstance(control, SWITCH):
+        return int(control.value), 1
+    at: Any = control.value if value is None else value
+    if isinstance(control, POWERS):
+        at = math.log(at, control.base)
+    return (at - control.min) / control.step, round((control.max - control.min) / control.step)
+
+
+class _Steady:
+    """Hears no move where there was none.
+
+    A page puts a slider on the nearest of its places when it shows it, and sends that value, which
+    differs in the last digits or in more, as if the reader had moved it.
+    """
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        value = sync_data.get("value")
+        if value is not None and abs(places(self, value)[0] - places(self)[0]) < 0.499:
+            sync_data = {name: of for name, of in sync_data.items() if name != "value"}
+        super().set_state(sync_data)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class _Slider(_Steady, widgets.FloatSlider):
+    pass
+
+
+class _LogSlider(_Steady, widgets.FloatLogSlider):
+    pass
 
 
 def log_slider(
     label: str, low: float, high: float, value: float, tooltip: str, step: float = 0.02
 ) -> Any:
     """A slider over powers of ten; `low` and `high` are exponents."""
-    return widgets.FloatLogSlider(
-        value=value, base=10, min=low, max=high, step=step, **_common(label, tooltip)
-    )
+    return _LogSlider(value=value, base=10, min=low, max=high, step=step, **_common(label, tooltip))
 
 
 def slider(label: str, low: float, high: float, step: float, value: float, tooltip: str) -> Any:
     """A linear slider."""
-    return widgets.FloatSlider(
+    return _Slider(
         value=value, min=low, max=high, step=step, readout_format=".2f", **_common(label, tooltip)
     )
 

@@ -20,6 +20,7 @@ from .programs import programs
 
 REST = "the rest"
 PARTS: tuple[str, ...] = (ADAPTATION, BACKBONE, DATA, REST)
+_PATIENCE = 3.0  # seconds to the next interrupt: one that hits a callback of C code is lost
 _COMPILER = ("compiler.py", "mlir.py", "partial_eval.py")  # of JAX
 _OPERATION = re.compile(r'^ *(?:ROOT )?%?([\w.-]+) = .*op_name="([^"]*)"', re.MULTILINE)
 
@@ -67,9 +68,10 @@ def profile(compute: Callable[[], Any], folder: Path, *, seconds: float = 2.0) -
             look()
         except Exception as error:
             failures.append(error)
-        if not ended.is_set():
+        while not ended.is_set():
             sent.set()
             _thread.interrupt_main()
+            ended.wait(_PATIENCE)
 
     def look() -> None:
         while not ended.wait(0.2):

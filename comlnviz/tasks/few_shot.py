@@ -8,7 +8,10 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
 from ..data import Dataset
 from .choose import choose
+from .mapped import HostRows
 from .task import AbstractTasks, Task
+
+_LARGEST = 2**31  # bytes of images that go to the device unless asked otherwise
 
 
 class FewShot(AbstractTasks):
@@ -18,13 +21,23 @@ class FewShot(AbstractTasks):
     [0, 1], embeddings as they are, ordered by class.
     """
 
-    images: UInt8[Array, "classes size height width channels"] | Float[Array, "classes size d"]
+    images: (
+        UInt8[Array, "classes size height width channels"]
+        | Float[Array, "classes size d"]
+        | HostRows
+    )
     ways: int = eqx.field(static=True)
     shots: int = eqx.field(static=True)
     queries: int = eqx.field(static=True)
 
-    def __init__(self, dataset: Dataset, ways: int, shots: int, queries: int):
-        """**Raises** `ValueError` when the dataset is too small for such tasks."""
+    def __init__(
+        self, dataset: Dataset, ways: int, shots: int, queries: int, on_host: bool | None = None
+    ):
+        """`on_host`: leave the images where they are and read those of each batch, in place of all
+        being on every device; of a dataset larger than 2 GiB unless given. The tasks are the same.
+
+        **Raises** `ValueError` when the dataset is too small for such tasks.
+        """
         classes, size = dataset.images.shape[:2]
         if min(ways, shots, queries) < 1:
             raise ValueError(
@@ -37,7 +50,10 @@ class FewShot(AbstractTasks):
                 f"shots + queries must be at most the {size} images of a class; "
                 f"got {shots} + {queries}."
             )
-        self.images = jnp.asarray(np.ascontiguousarray(dataset.images))
+        if on_host is None:
+            on_host = dataset.images.nbytes > _LARGEST
+        images = dataset.images if on_host else np.ascontiguousarray(dataset.images)
+        self.images = HostRows(images) if on_host else jnp.asarray(images)
         self.ways, self.shots, self.queries = ways, shots, queries
 
     def classes(self, key: PRNGKeyArray) -> Int[Array, " ways"]:
@@ -52,10 +68,12 @@ class FewShot(AbstractTasks):
         _, image_key = jax.random.split(key)
         keys = jax.random.split(image_key, self.ways)
         which = jax.vmap(lambda k: choose(k, size, each))(keys)
-        # Rows of one table are gathered faster than images of one class and another.
-        table = self.images.reshape(classes * size, -1)
         rows = self.classes(key)[:, None] * size + which
-        images = table.at[rows].get(mode="promise_in_bounds").reshape(self.ways, each, *shape)
+        if isinstance(self.images, HostRows):
+            images = self.images.take(rows)
+        else:  # rows of one table are gathered faster than images of one class and another
+            table = self.images.reshape(classes * size, -1)
+            images = table.at[rows].get(mode="promise_in_bounds").reshape(self.ways, each, *shape)
         if self.images.dtype == jnp.uint8:
             images = images.astype(float) / 255
         labels = jnp.broadcast_to(jnp.eye(self.ways)[:, None, :], (self.ways, each, self.ways))

@@ -56,6 +56,25 @@ def test_what_is_made_large_takes_the_time(large, tmp_path):
     assert 0 < found.compiling < found.before
 
 
+def test_an_interrupt_that_is_lost_is_sent_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("comlnviz.measure.profile._PATIENCE", 0.2)
+    multiply = jax.jit(lambda x: jax.lax.fori_loop(0, 100, lambda _, y: jnp.tanh(x @ y), x))
+    lost = []
+
+    def stubborn():
+        while True:
+            try:
+                while True:
+                    multiply(jnp.eye(100)).block_until_ready()
+            except KeyboardInterrupt:  # as C code does that calls Python back
+                lost.append(None)
+                if len(lost) == 2:
+                    raise
+
+    assert profile(stubborn, tmp_path, seconds=0.1).trace is not None
+    assert len(lost) == 2
+
+
 def test_what_fails_or_ends_at_once_is_no_profile(tmp_path):
     with pytest.raises(ZeroDivisionError):
         profile(lambda: 1 / 0, tmp_path)

@@ -1,5 +1,9 @@
 """Few-shot tasks: what is in them, and that drawing one costs little."""
 
+import os
+from pathlib import Path
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -71,6 +75,35 @@ def test_drawing_tasks_does_not_copy_the_dataset():
     draw = jax.jit(lambda tasks, keys: jax.vmap(tasks.sample)(keys))
     compiled = draw.lower(FewShot(data, 5, 1, 5), jax.random.split(KEY, 2)).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < data.images.nbytes / 20
+
+
+def test_images_that_stay_with_the_host_make_the_same_tasks():
+    keys = jax.random.split(KEY, 3)
+    for data in (load("digits"), numbered(9, 7)):
+        here, there = (FewShot(data, 3, 2, 2, on_host=on_host) for on_host in (True, False))
+        draw = eqx.filter_jit(lambda tasks: jax.vmap(tasks.sample)(keys))
+        jax.tree.map(np.testing.assert_array_equal, draw(here), draw(there))
+        assert repr(here) == repr(there)  # checkpoints of the one are taken up by the other
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's account of memory")
+def test_a_dataset_larger_than_memory_is_never_read_whole(tmp_path):
+    """Thirty-two gibibytes of zeros, which take no room on the disk."""
+    size = (256, 2**15, 64, 64, 1)
+    images = np.memmap(tmp_path / "images", np.uint8, "w+", shape=size)
+    images[7, 5] = 255
+    tasks = FewShot(Dataset(images, tuple(map(str, range(256)))), 5, 1, 5)
+    before = memory()
+    batch = jax.jit(jax.vmap(tasks.sample))(jax.random.split(KEY, 8))
+    assert batch.query[0].shape == (8, 25, 64, 64, 1)
+    np.testing.assert_array_equal(tasks.images.take(jnp.asarray([7 * 2**15 + 5]))[0], 255)
+    assert memory() - before < 300e6
+
+
+def memory():
+    """Bytes of this process that are in memory, pages of mapped files among them."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_tasks_larger_than_the_dataset_are_refused_in_a_sentence():

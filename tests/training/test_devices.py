@@ -20,10 +20,10 @@ from comlnviz.training import evaluate, join_hosts, meta_train
 from comlnviz.training.devices import mesh_over
 
 
-def learned(devices, checkpoint=None):
+def learned(devices, checkpoint=None, on_host=False):
     """Three steps of meta-training, and a score."""
     algorithm = ProtoNet(MLP(64, (6,), jnp.tanh), 3)
-    tasks = FewShot(load("digits"), 3, 1, 3)
+    tasks = FewShot(load("digits"), 3, 1, 3, on_host=on_host)
     settings = dict(optimizer=optax.adam(0.01), key=jax.random.key(1), progress=False)
     run = meta_train(
         algorithm, tasks, num_steps=3, batch_size=8, devices=devices, checkpoint=checkpoint,
@@ -39,7 +39,7 @@ def one_of_two_hosts(folder, address, host):
     jax.config.update("jax_enable_x64", True)
     assert join_hosts(address, 2, int(host), timeout=60) == int(host)
     assert len(jax.devices()) == 8
-    np.savez(f"{folder}/{host}.npz", **learned("all", f"{folder}/checkpoint"))
+    np.savez(f"{folder}/{host}.npz", **learned("all", f"{folder}/checkpoint", on_host=True))
 
 
 @pytest.mark.slow
@@ -61,7 +61,8 @@ def test_eight_devices_of_two_hosts_compute_what_one_device_does(tmp_path):
         complaints = process.communicate(timeout=200)[1]
         assert process.returncode == 0, complaints[-3000:]
     assert np.std(alone["meta"]) > 0 and len(alone["scores"]) == 11
-    # With one device, training goes on from what the eight have saved: nothing is left to do.
+    # The two hosts have read images from their own memory. With one device, which has all images,
+    # training goes on from what the eight have saved: nothing is left to do.
     for found in (*(np.load(tmp_path / f"{host}.npz") for host in range(2)),
                   learned(None, tmp_path / "checkpoint")):  # fmt: skip
         for what, expected in alone.items():
