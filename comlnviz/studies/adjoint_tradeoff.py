@@ -19,6 +19,7 @@ from ..models import MLP, AbstractNetwork, Classifier, Labelled, SquaredError
 from ..objective import Objective
 from ..papers.amaml_table_4 import exact, potential
 from ..tasks import CosMixture
+from .kept import kept
 from .listed import one_of
 from .precision import in_float64
 
@@ -222,7 +223,7 @@ def _reference(problem: str, T: float, seed: int) -> Reference:
 
 
 # ---------------------------------------------------------------------- there and back
-@eqx.filter_jit
+@kept
 def _forward(
     problem: Problem, T: Float[Array, ""], tolerance: Float[Array, ""], share: Float[Array, " m"]
 ) -> tuple[Float[Array, "m p"], Bool[Array, ""], Int[Array, ""]]:
@@ -240,7 +241,7 @@ def _objective(problem: Problem) -> Objective:
     return Objective.of(problem.loss, problem.start, problem.data)
 
 
-@eqx.filter_jit
+@kept
 def _follow_back(
     problem: Problem,
     states: Float[Array, "m p"],
@@ -271,7 +272,7 @@ def _follow_back(
     return states, costates, ok, steps, jnp.zeros_like(T)
 
 
-@eqx.filter_jit
+@kept
 def _solve_back(
     problem: Problem,
     u: Float[Array, " p"],

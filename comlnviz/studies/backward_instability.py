@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..inner import gradient_flow
 from ..integrator import get_solver
+from .kept import kept
 from .landscapes import Landscape, landscape
 from .precision import in_float64
 
@@ -69,7 +70,7 @@ def study(
     return _compute(land, traced, get_solver(solver))
 
 
-@eqx.filter_jit
+@kept
 def _compute(land: Landscape, traced: tuple[Array, ...], solver: diffrax.AbstractSolver) -> Record:
     T, tolerance, step = traced
     adaptive = isinstance(solver, diffrax.AbstractAdaptiveSolver)

@@ -15,6 +15,7 @@ from ..inner import gradient_flow, linear_flow
 from ..integrator import Integrator, get_solver
 from ..models import LinearHead
 from ..objective import Objective
+from .kept import kept
 from .landscapes import Landscape, landscape
 from .precision import in_float64
 
@@ -78,7 +79,7 @@ def study(
     return _compute(land, traced, get_solver(solver))
 
 
-@eqx.filter_jit
+@kept
 def _compute(land: Landscape, traced: tuple[Array, ...], solver: diffrax.AbstractSolver) -> Record:
     start, T, alpha, tolerance, step = traced
     params = land.embed(start)

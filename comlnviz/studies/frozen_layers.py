@@ -19,6 +19,7 @@ from ..papers.layerwise import Change, Course, follow, layer_names
 from ..papers.results import results_folder
 from ..tasks import FewShot, Task
 from ..training import Score
+from .kept import kept
 from .listed import one_of
 from .precision import in_float32
 
@@ -90,7 +91,7 @@ def _study(frozen: frozenset[str], alpha: float, noise: float, seed: int) -> Rec
     )
 
 
-@eqx.filter_jit
+@kept
 def _adapt(
     network: AbstractNetwork, tasks: Task, change: Change, alpha: Array
 ) -> tuple[
@@ -118,7 +119,7 @@ def _family() -> FewShot:
     return FewShot(load("glyphs", split="test"), WAYS, SHOTS, QUERIES)
 
 
-@eqx.filter_jit
+@kept
 def _sampled(family: FewShot, key: Any) -> Task:
     return jax.vmap(family.sample)(jax.random.split(key, TASKS))
 

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from ..inner import Learned, LearnedOptimizer, gradient_descent
 from ..tasks import Task
+from .kept import kept
 from .precision import in_float64
 
 # By name: what makes the optimizer, its learned settings other than the rate, and what stays.
@@ -240,7 +241,7 @@ def _points(weights: Weights) -> Float[Array, "*n 2"]:
     return jnp.stack([weights["w1"], weights["w2"]], axis=-1)
 
 
-@eqx.filter_jit
+@kept
 def _fixed(problem: str, unseen: Task, log_rate: Array, n: Array) -> tuple:
     """The surface, and every optimizer's path and mean query loss."""
     x, y = (jnp.linspace(LOW[i], HIGH[i], POINTS) for i in range(2))
@@ -255,7 +256,7 @@ def _fixed(problem: str, unseen: Task, log_rate: Array, n: Array) -> tuple:
     return surface, jnp.stack(paths), jnp.stack(losses)
 
 
-@eqx.filter_jit
+@kept
 def _learn(
     problem: str,
     rule: LearnedOptimizer,

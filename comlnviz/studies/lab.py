@@ -15,6 +15,7 @@ from ..inner import linear_flow
 from ..models import Conv4
 from ..papers.results import results_folder
 from ..tasks import FewShot, Task
+from .kept import kept
 from .precision import in_float32
 
 WAYS, QUERIES, SIDE = 5, 5, 28  # queries of each class
@@ -115,7 +116,7 @@ def study(
     return _answer(METHODS[method], trained(method), *arrays)
 
 
-@eqx.filter_jit
+@kept
 def _answer(algorithm, meta, support, labels, query) -> Answers:
     features, asked = meta.encoder(support), meta.encoder(query)
     if isinstance(algorithm, COMLN | ANIL):

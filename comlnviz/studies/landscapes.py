@@ -14,6 +14,7 @@ from ..data import load
 from ..inner import linear_flow
 from ..models import cross_entropy
 from ..tasks import FewShot, Task
+from .kept import kept
 from .precision import in_float64
 
 Numbers = Array | np.ndarray
@@ -77,7 +78,7 @@ def _quadratic(w, data):
     return 0.5 * (w - minimum) @ hessian @ (w - minimum)
 
 
-@eqx.filter_jit
+@kept
 def _turned(condition: Array) -> Array:
     turn = jnp.array([[jnp.cos(_TURN), -jnp.sin(_TURN)], [jnp.sin(_TURN), jnp.cos(_TURN)]])
     return turn @ jnp.diag(jnp.stack([jnp.ones_like(condition), 1 / condition])) @ turn.T
@@ -235,7 +236,7 @@ def surface(
     return x, y, _surface(land, x, y)
 
 
-@eqx.filter_jit
+@kept
 def _surface(land: Landscape, x: Array, y: Array) -> Array:
     value = lambda a, b: land.at(land.embed(jnp.stack([a, b])))
     return jax.vmap(lambda b: jax.vmap(lambda a: value(a, b))(x))(y)

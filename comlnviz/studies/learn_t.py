@@ -12,6 +12,7 @@ from ..data import load
 from ..inner import linear_flow
 from ..models import cross_entropy
 from ..tasks import FewShot
+from .kept import kept
 from .landscapes import MAX_SHOTS, embed_digits
 from .precision import in_float64
 
@@ -79,7 +80,7 @@ def _tasks(seed: int) -> tuple:
     return support, query, luck, wrong
 
 
-@eqx.filter_jit
+@kept
 def _compute(support: tuple[Array, Array], query: tuple[Array, Array]) -> Curves:
     def one(support, query):
         W0 = jnp.zeros((5, support[0].shape[1]))

@@ -17,6 +17,7 @@ from ..adjoints import (
 )
 from ..inner import gradient_flow, linear_flow
 from ..integrator import get_solver
+from .kept import kept
 from .landscapes import MAX_SHOTS, Landscape, landscape
 from .precision import in_float64
 
@@ -72,7 +73,7 @@ def _distinct(data: tuple[Array, Array], shots: int) -> tuple[Array, ...]:
     return tuple(cut(x) for x in data)
 
 
-@eqx.filter_jit
+@kept
 def _gradient(
     land: Landscape,
     traced: tuple[Array, Array, Array | None],

@@ -25,6 +25,7 @@ from ..inner import (
 from ..models import AbstractNetwork, CrossEntropy, LinNet, cross_entropy
 from ..solution import Solution
 from ..tasks import LinearBoundaries, Task
+from .kept import kept
 from .listed import one_of
 from .precision import in_float64
 
@@ -320,12 +321,12 @@ def _start(name: str, depth: int, rank: int, seed: int) -> Learner:
     return jax.device_get(Learner(network, None if rule is None else rule.init(network, key)))
 
 
-@eqx.filter_jit
+@kept
 def _network(recipe: LinNet, key: PRNGKeyArray) -> AbstractNetwork:
     return recipe.init(key)
 
 
-@eqx.filter_jit
+@kept
 def _train(
     name: str, start: Learner, many: Task, shape: Array, alpha: Array, adaptation: Array,
     num_steps: Array,
@@ -360,7 +361,7 @@ def _train(
 
 
 # ---------------------------------------------------------------------- what one of them does
-@eqx.filter_jit
+@kept
 def _look(
     name: str, meta: Learner, support: tuple, alpha: Array, adaptation: Array, num_steps: Array
 ) -> Look:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..data import load
 from ..data.tastes import SIDE
 from ..models import AbstractNetwork, Labelled
+from .kept import kept
 from .learned_starts import RATINGS, UNTRAINED, follow, start
 from .listed import one_of
 from .precision import in_float32
@@ -157,7 +158,7 @@ def _support(items: np.ndarray, labels: np.ndarray) -> Any:
     return rows, values
 
 
-@eqx.filter_jit
+@kept
 def _predict(
     networks: AbstractNetwork, support: Labelled
 ) -> tuple[Float[Array, "2 items"], Float[Array, "2 n items"], Bool[Array, " 2"]]:
@@ -212,7 +213,7 @@ def everyone(problem: str, shots: int) -> Everyone:
     return Everyone(*scores(paths), level(before), level((means - mean) / deviation))
 
 
-@eqx.filter_jit
+@kept
 def _predict_each(
     network: AbstractNetwork, supports: Labelled
 ) -> tuple[Float[Array, " items"], Float[Array, "users n items"]]:

@@ -15,6 +15,7 @@ from ..models import AbstractNetwork, Labelled
 from ..papers.amaml_figure_2 import FUNCTIONS
 from ..papers.initializations import SQUARED
 from ..tasks import AbstractFunctions
+from .kept import kept
 from .learned_starts import METHODS, TIMES, UNTRAINED, follow, start
 from .listed import one_of
 from .precision import in_float32
@@ -94,7 +95,7 @@ def _learned(problem: str, shots: int, noise: float, seed: int) -> tuple[Any, ..
     return support, truth, *jax.device_get(_follow(stacked, support, query))
 
 
-@eqx.filter_jit
+@kept
 def _draw(tasks: AbstractFunctions, shots: Array, noise: Array, seed: Array) -> tuple[Any, ...]:
     """Support set, query set and surface; labels of what is not shown are NaN, so that every number
     of shots has one shape.
@@ -112,7 +113,7 @@ def _grid() -> Float[Array, "points 2"]:
     return jnp.stack(jnp.meshgrid(jnp.asarray(GRID), jnp.asarray(GRID)), -1).reshape(-1, 2)
 
 
-@eqx.filter_jit
+@kept
 def _follow(networks: AbstractNetwork, support: Labelled, query: Labelled) -> tuple[Any, ...]:
     def one(network):
         path, _ = follow(network, support)
@@ -127,7 +128,7 @@ def _follow(networks: AbstractNetwork, support: Labelled, query: Labelled) -> tu
     return eqx.filter_vmap(one)(networks)
 
 
-@eqx.filter_jit
+@kept
 def _surfaces(path: AbstractNetwork) -> Float[Array, "n side side"]:
     """The networks of a path over `GRID`."""
     places = 3**0.5 * _grid()

@@ -16,6 +16,7 @@ from ..inner import gradient_flow, linear_flow
 from ..integrator import Integrator
 from ..models import LinearHead, cross_entropy
 from ..tasks import FewShot
+from .kept import kept
 from .landscapes import embed_digits
 from .precision import in_float64
 
@@ -69,7 +70,7 @@ def study(seed: int = 0) -> Record:
     return Record(*_compute(*arrays), labels=names)
 
 
-@eqx.filter_jit
+@kept
 def _compute(support: tuple[Array, Array], query: tuple[Array, Array]) -> tuple[Array, ...]:
     (features, labels), ts = support, jnp.asarray(TIMES)
     T, W0 = ts[-1], jnp.zeros((WAYS, SIZE))
