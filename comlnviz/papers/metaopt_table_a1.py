@@ -108,7 +108,7 @@ EXPERIMENT = Experiment(
     "Low-rank rules help less than KFC, and pruning a large network does not replace them.",
     {
         "classroom": lambda: preset(
-            CLASSROOM, "not measured yet; about 20 minutes on 2 cores after metaopt-table-2"
+            CLASSROOM, "about 20 minutes on one core after metaopt-table-2"
         ),
         "paper": lambda: preset(PAPER, "days on one GPU"),
     },

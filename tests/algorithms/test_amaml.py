@@ -96,9 +96,10 @@ def test_early_stopping_ends_each_task_when_its_loss_falls_too_slowly():
     plain = dataclasses.replace(slow, slowest=None)
     until = jax.jit(lambda T, s: plain.adapt(type(meta)(meta.network, jnp.log(T)), s).params)
 
+    @eqx.filter_jit
     def slope(network, support):
         gradient = eqx.filter_grad(half_squares)(network, support)
-        return sum(float(jnp.sum(g**2)) for g in jax.tree.leaves(gradient))
+        return sum(jnp.sum(g**2) for g in jax.tree.leaves(gradient))
 
     for i, end in enumerate(ends):
         support = jax.tree.map(lambda x, i=i: x[i], batch.support)

@@ -29,7 +29,7 @@ def rerun(times):
     gc.collect()
     return psutil.Process().memory_info().rss, len(gc.get_objects())
 
-bytes_before, objects_before = rerun(10)
+bytes_before, objects_before = rerun(6)
 bytes_after, objects_after = rerun(int(sys.argv[1]))
 print(sum(figure() is not None for figure in figures))
 print(objects_after - objects_before)
@@ -40,7 +40,7 @@ print(bytes_after - bytes_before)
 @pytest.mark.slow
 @pytest.mark.timeout(660)
 def test_memory_is_flat_over_many_reruns_of_a_cell():
-    times = often(12, 180)
+    times = often(8, 180)
     # In a process of its own: the heap of one that has run hundreds of tests wanders by megabytes.
     child = subprocess.run(
         [sys.executable, "-c", RERUNS, str(times)],
