@@ -146,21 +146,26 @@ def _compiling() -> bool:
 def _seen(folder: Path) -> Mapping[str, float]:
     """Seconds by part, of the trace in the folder."""
     (file,) = folder.rglob("*.xplane.pb")
-    scopes = {}
-    for text in programs(""):
-        name = text.split(maxsplit=2)[1].rstrip(",")
-        scopes |= {f"{name} {op}": scope for op, scope in _OPERATION.findall(text)}
-    total = dict.fromkeys(PARTS, 0.0)
+    threads, modules = [], set()
     for plane in jax.profiler.ProfileData.from_file(str(file)).planes:
         for thread in plane.lines:
             events = []
             for event in thread.events:
                 stats: dict[str, Any] = dict(event.stats)
                 if "hlo_op" in stats:
-                    name = f"{stats.get('hlo_module')} {stats['hlo_op']}"
+                    module = str(stats.get("hlo_module"))
+                    modules.add(module)
+                    name = f"{module} {stats['hlo_op']}"
                     events.append((event.start_ns * 1e-9, event.duration_ns * 1e-9, name))
-            for name, spent in self_seconds(events).items():
-                total[part_of(scopes.get(name, ""))] += spent
+            threads.append(events)
+    scopes = {}
+    for text in programs(f"^({'|'.join(map(re.escape, modules))})$") if modules else ():
+        name = text.split(maxsplit=2)[1].rstrip(",")
+        scopes |= {f"{name} {op}": scope for op, scope in _OPERATION.findall(text)}
+    total = dict.fromkeys(PARTS, 0.0)
+    for events in threads:
+        for name, spent in self_seconds(events).items():
+            total[part_of(scopes.get(name, ""))] += spent
     return total
 
 

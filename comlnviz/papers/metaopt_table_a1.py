@@ -55,7 +55,7 @@ def pruned(setting: Setting, scratch: Path) -> dict[str, Any]:
     result = trained("MAML", CNN, setting, scratch)
     tasks = setting.protocol.tasks("test", setting.shots, setting.protocol.test_queries)
     small = Classifier(setting.encoder(SCNN), setting.protocol.ways)
-    kept = count(eqx.filter_eval_shape(small.init, jax.random.key(0)))
+    kept = count(small.init(jax.random.key(0)))
 
     @eqx.filter_jit
     def each(keys):
@@ -73,7 +73,8 @@ def pruned(setting: Setting, scratch: Path) -> dict[str, Any]:
     *by_threshold, exactly = (numbers(Score.of(at)) for at in np.asarray(found, float).T)
     curve = [list(at.values()) for at in by_threshold]
     threshold = float(f"{float(np.mean(cuts)):.3g}")
-    return {**exactly, "threshold": threshold, "thresholds": THRESHOLDS, "curve": curve}
+    figure = {"threshold": threshold, "thresholds": THRESHOLDS, "curve": curve}
+    return {**exactly, "kept": kept, **figure}
 
 
 def prune(network: AbstractNetwork, threshold: Float[Array, ""] | float) -> AbstractNetwork:
@@ -84,10 +85,10 @@ def prune(network: AbstractNetwork, threshold: Float[Array, ""] | float) -> Abst
 
 
 def _at_least(network: AbstractNetwork, kept: int) -> Float[Array, ""]:
-    """The threshold that leaves so many numbers."""
+    """The threshold that leaves so many numbers, or all where there are no more."""
     leaves = jax.tree.leaves(split(network)[0])
     sizes = jnp.sort(jnp.abs(jnp.concatenate([x.ravel() for x in leaves])))
-    return sizes[len(sizes) - kept]
+    return sizes[max(len(sizes) - kept, 0)]
 
 
 def judge(cells: Cells) -> tuple[Finding, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from comlnviz.data import load
-from comlnviz.models import Identity
+from comlnviz.models import Classifier, Identity
 from comlnviz.models.freeze import count
 from comlnviz.papers import (
     gimli_figure_1,
@@ -22,7 +22,7 @@ from comlnviz.papers import (
     metaopt_table_a3,
 )
 from comlnviz.papers.few_shot import Protocol, Trained
-from comlnviz.papers.metaopt_networks import CNN, OMNIGLOT, RULES, Setting, method
+from comlnviz.papers.metaopt_networks import CNN, OMNIGLOT, RULES, SCNN, Setting, method
 from comlnviz.training import Run
 
 TINY = Setting(
@@ -68,6 +68,8 @@ def test_layers_are_frozen_disturbed_and_scaled(untrained, tmp_path, monkeypatch
 def test_the_smallest_numbers_of_an_adapted_network_are_pruned(untrained, tmp_path):
     found = metaopt_table_a1.pruned(TINY, tmp_path)
     assert len(found["curve"]) == len(metaopt_table_a1.THRESHOLDS) and found["threshold"] > 0
+    small = Classifier(TINY.encoder(SCNN), TINY.protocol.ways).init(jax.random.key(0))
+    assert found["kept"] == count(small) > 0
     kept = 20
     cut = metaopt_table_a1.prune(untrained, metaopt_table_a1._at_least(untrained, kept))
     left = sum(int(jnp.sum(x != 0)) for x in jax.tree.leaves(eqx.filter(cut, eqx.is_array)))
