@@ -25,6 +25,22 @@ def places(control: Any, value: float | None = None) -> tuple[float, int]:
     return (at - control.min) / control.step, round((control.max - control.min) / control.step)
 
 
+def move(control: Any, by: int) -> None:
+    """Move a control by a number of its places, as far as it goes."""
+    if not by:
+        return  # it may stand between two places
+    place, last = places(control)
+    place = min(max(place + by, 0), last)
+    if isinstance(control, LISTS):
+        control.index = round(place)
+    elif isinstance(control, SWITCH):
+        control.value = bool(place)
+    elif isinstance(control, POWERS):
+        control.value = control.base ** (control.min + place * control.step)
+    else:
+        control.value = control.min + place * control.step
+
+
 class _Steady:
     """Hears no move where there was none.
 

@@ -17,7 +17,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from .controls import LISTS, MOVABLE, POWERS, SWITCH, places
+from .controls import LISTS, MOVABLE, move, places
 
 _STYLE = """
 .comlnviz-app:focus { outline: none; }
@@ -103,19 +103,3 @@ class Stage(anywidget.AnyWidget):
 def _ended(control: Any) -> bool:
     place, last = places(control)
     return place > last - 0.5
-
-
-def move(control: Any, by: int) -> None:
-    """Move a control by a number of its places, as far as it goes."""
-    if not by:
-        return  # it may stand between two places
-    place, last = places(control)
-    place = min(max(place + by, 0), last)
-    if isinstance(control, LISTS):
-        control.index = round(place)
-    elif isinstance(control, SWITCH):
-        control.value = bool(place)
-    elif isinstance(control, POWERS):
-        control.value = control.base ** (control.min + place * control.step)
-    else:
-        control.value = control.min + place * control.step

@@ -6,17 +6,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import GREEN, ORANGE, PURPLE, SKY, VERMILLION, apply_theme, label_axes, new_figure
+from ..studies.learned_starts import METHODS
+from .regression import COLOURS, DASHES
+from .style import apply_theme, label_axes, new_figure
 
 Cells = Mapping[str, Mapping[str, Any]]
-_LINES = {
-    "AMAML": ("A-MAML", SKY, "-"),
-    "MAML": ("MAML", ORANGE, "-"),
-    "MAML-1": ("MAML-1", ORANGE, ":"),
-    "FOMAML": ("FOMAML", PURPLE, "-"),
-    "Reptile": ("Reptile", VERMILLION, "-"),
-    "IMAML": ("iMAML", GREEN, "-"),
-}
 
 
 def figure_2(cells: Cells) -> Figure:
@@ -37,14 +31,15 @@ def figure_2(cells: Cells) -> Figure:
         label_axes(panel, name, "gradient step", "nRMSE")
         panel.set_yscale("log")
         panel.grid(True, lw=0.6)
-        for method, (label, colour, style) in _LINES.items():
+        for label, method in METHODS.items():
             cell = cells.get(f"{method}, {name}", {})
             if "curve" in cell:
                 x, y = (np.asarray(cell[part], float) for part in ("steps", "curve"))
-                panel.plot(x, y, style, color=colour, lw=1.6, label=label)
+                look: dict[str, Any] = dict(color=COLOURS[label], ls=DASHES.get(label, "-"))
+                panel.plot(x, y, lw=1.6, label=label, **look)
     for panel in panels[len(names) :]:
         panel.set_axis_off()
     lines, labels = panels[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside lower center", ncols=len(_LINES), frameon=False)
+    figure.legend(lines, labels, loc="outside lower center", ncols=len(METHODS), frameon=False)
     apply_theme(figure, dark=False)
     return figure

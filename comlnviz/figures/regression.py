@@ -27,12 +27,12 @@ from .style import (
 from .style import theme as colours_of
 
 # The three in the middle have the theme's ink elsewhere, where they are few; here all are lines.
-_COLOURS: dict[str, str | None] = {
+COLOURS: dict[str, str | None] = {
     "A-MAML": METHOD_COLOURS["A-MAML"], "MAML": METHOD_COLOURS["MAML"],
     "MAML-1": METHOD_COLOURS["MAML"], "FOMAML": PURPLE, "Reptile": VERMILLION, "iMAML": GREEN,
     UNTRAINED: None,
 }  # fmt: skip
-_DASHES = {"MAML-1": "--", UNTRAINED: ":"}
+DASHES = {"MAML-1": "--", UNTRAINED: ":"}
 _VALUES, _LEVELS = 3.5, np.arange(-4.0, 4.1, 0.5)  # the colours span −3.5 to 3.5
 _MISS = 1.5  # and those of the difference −1.5 to 1.5
 _DIVERGING = {False: "RdBu_r", True: "berlin"}
@@ -99,8 +99,8 @@ class RegressionFigure:
         (self.now,) = axes.plot([], [], lw=1)
         self.lines, self.heres, self.names, self.numbers = {}, {}, {}, {}
         for row, name in enumerate(STARTS):
-            look: dict[str, Any] = dict(color=_COLOURS[name] or "black")
-            (self.lines[name],) = axes.plot([], [], ls=_DASHES.get(name, "-"), **look)
+            look: dict[str, Any] = dict(color=COLOURS[name] or "black")
+            (self.lines[name],) = axes.plot([], [], ls=DASHES.get(name, "-"), **look)
             (self.heres[name],) = axes.plot([], [], marker="o", ms=5, **look)
             # Names and numbers apart: what does not change costs nothing.
             beside: dict[str, Any] = dict(fontsize=9, va="center", transform=axes.transAxes, **look)

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -145,19 +145,8 @@ def _compiling() -> bool:
 
 def _seen(folder: Path) -> Mapping[str, float]:
     """Seconds by part, of the trace in the folder."""
-    (file,) = folder.rglob("*.xplane.pb")
-    threads, modules = [], set()
-    for plane in jax.profiler.ProfileData.from_file(str(file)).planes:
-        for thread in plane.lines:
-            events = []
-            for event in thread.events:
-                stats: dict[str, Any] = dict(event.stats)
-                if "hlo_op" in stats:
-                    module = str(stats.get("hlo_module"))
-                    modules.add(module)
-                    name = f"{module} {stats['hlo_op']}"
-                    events.append((event.start_ns * 1e-9, event.duration_ns * 1e-9, name))
-            threads.append(events)
+    threads = list(_events(folder))
+    modules = {name.partition(" ")[0] for events in threads for *_, name in events}
     scopes = {}
     for text in programs(f"^({'|'.join(map(re.escape, modules))})$") if modules else ():
         name = text.split(maxsplit=2)[1].rstrip(",")
@@ -167,6 +156,23 @@ def _seen(folder: Path) -> Mapping[str, float]:
         for name, spent in self_seconds(events).items():
             total[part_of(scopes.get(name, ""))] += spent
     return total
+
+
+def _events(folder: Path) -> Iterator[list[tuple[float, float, str]]]:
+    """Start, duration and "program operation" of each thread's operations."""
+    (file,) = folder.rglob("*.xplane.pb")
+    for plane in jax.profiler.ProfileData.from_file(str(file)).planes:
+        for thread in plane.lines:
+            events = ((event, dict[str, Any](event.stats)) for event in thread.events)
+            yield [
+                (
+                    event.start_ns * 1e-9,
+                    event.duration_ns * 1e-9,
+                    f"{of['hlo_module']} {of['hlo_op']}",
+                )
+                for event, of in events
+                if "hlo_op" in of and "hlo_module" in of
+            ]
 
 
 def _options() -> Any:

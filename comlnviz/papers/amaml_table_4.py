@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from ..adjoints import Checkpointed, StoredStates
 from ..inner import gradient_flow
+from ..training.evaluate import ci95
 from .experiment import Experiment, Preset
 from .findings import Cells, Finding, is_so
 
@@ -74,8 +75,7 @@ def errors(scheme: str, n: int) -> Float[np.ndarray, "times starts"]:
 
 def numbers(values: Float[np.ndarray, " n"]) -> dict[str, float]:
     """Mean, half its 95% interval, and the deviation, which is what the paper prints."""
-    deviation = np.std(values, ddof=1)
-    found = dict(mean=np.mean(values), ci95=1.96 * deviation / np.sqrt(len(values)), std=deviation)
+    found = dict(mean=np.mean(values), ci95=ci95(values), std=np.std(values, ddof=1))
     return {name: float(f"{value:.4g}") for name, value in found.items()}
 
 

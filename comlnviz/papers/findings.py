@@ -5,6 +5,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from ..training.evaluate import ci95
+
 Cells = Mapping[str, Mapping[str, Any]]
 
 
@@ -72,7 +74,7 @@ def paired(claim: str, cells: Cells, one: str, other: str) -> Finding:
         return Finding(claim, "undecided", f"no numbers for {', '.join(missing)}")
     difference = np.subtract(cells[one]["per_task"], cells[other]["per_task"]) * 100
     mean = float(difference.mean())
-    ci = float(1.96 * difference.std(ddof=1) / np.sqrt(len(difference)))
+    ci = float(ci95(difference))
     agrees = abs(mean) + ci <= cells[one]["ci95"]
     differs = abs(mean) - ci > cells[one]["ci95"]
     return Finding(

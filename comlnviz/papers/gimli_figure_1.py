@@ -19,6 +19,7 @@ from ..inner import Learned, LearnedOptimizer, gradient_descent
 from ..models import Classifier, CrossEntropy, DenseNet
 from ..models.freeze import split
 from ..training import TrainingError
+from ..training.evaluate import ci95
 from .experiment import Experiment, Preset
 from .findings import Cells, Finding, below_none, is_so
 
@@ -194,7 +195,7 @@ def _cell(kind: str, training: Training, scratch: Path) -> dict[str, Any]:
     curve = np.mean([run["accuracy"] for run in runs], axis=0)
     record: dict[str, Any] = {
         "mean": round(float(ends.mean()), 2),
-        "ci95": round(float(1.96 * ends.std(ddof=1) / np.sqrt(len(ends))), 2),
+        "ci95": round(float(ci95(ends)), 2),
         "curve": [round(float(a), 2) for a in curve],
     }
     return {**record, "rates": runs[0]["rates"]} if kind == LEARNED else record

@@ -18,6 +18,7 @@ from ..inner import gradient_descent
 from ..models import MLP, AbstractNetwork, Classifier, SquaredError
 from ..tasks import AbstractTasks
 from ..training import meta_train
+from ..training.evaluate import ci95
 
 ALPHA = 0.01  # of gradient descent, in meta-training and at test
 SQUARED = SquaredError()
@@ -113,7 +114,7 @@ def cell(
     listed = lambda values: [float(f"{x:.4g}") for x in values]
     return {
         "mean": float(f"{errors[:, -1].mean():.4g}"),
-        "ci95": float(f"{1.96 * deviation[-1] / np.sqrt(len(errors)):.4g}"),
+        "ci95": float(f"{ci95(errors[:, -1]):.4g}"),
         "std": float(f"{deviation[-1]:.4g}"),
         "steps": shown.tolist(),
         "curve": listed(errors.mean(axis=0)[shown]),

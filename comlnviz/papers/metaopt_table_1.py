@@ -10,6 +10,7 @@ import numpy as np
 from ..algorithms import MAML, AbstractAlgorithm, MetaOptimizerMAML
 from ..inner import KFC, KLin
 from ..models import LinNet
+from ..training.evaluate import ci95
 from .experiment import Experiment, Preset
 from .few_shot import Protocol, numbers, test, train
 from .findings import Cells, Finding, above_all, is_so
@@ -56,8 +57,8 @@ def _synthetic(name: str, num_steps: int, seeds: int, scratch: Path) -> dict[str
     pooled = lambda what: float(np.mean([run[what] for run in runs]))
     means = [run["mean"] for run in runs]
     # Tasks of one seed share their points: the interval is at least that of the seeds.
-    spread = 1.96 * np.std(means, ddof=1) / np.sqrt(seeds) if seeds > 1 else 0.0
-    ci = max(pooled("ci95") / np.sqrt(seeds), float(spread))
+    spread = float(ci95(np.asarray(means))) if seeds > 1 else 0.0
+    ci = max(pooled("ci95") / np.sqrt(seeds), spread)
     return {
         "mean": round(pooled("mean"), 2),
         "ci95": round(ci, 2),

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..models.freeze import count
 from ..tasks import Task
+from ..training.evaluate import ci95
 from .experiment import Experiment, Preset
 from .findings import Cells, Finding, is_so
 from .metaopt_networks import (
@@ -55,7 +56,7 @@ def _cell(name: str, layers: int, setting: Setting, scratch: Path) -> dict[str, 
     seconds = timed(algorithm, meta, task)
     return {
         "mean": float(f"{np.median(seconds):.3g}"),
-        "ci95": float(f"{1.96 * np.std(seconds, ddof=1) / np.sqrt(len(seconds)):.2g}"),
+        "ci95": float(f"{ci95(np.asarray(seconds)):.2g}"),
         "model_parameters": count(network),
         "optimizer_parameters": count(meta) - count(network),
     }

@@ -42,6 +42,8 @@ def kept(function: Callable) -> Callable:
     dictionaries and Equinox modules. What else there is among them must be plain values, or
     functions and classes that have a name; with anything else, under a transformation, and where
     JAX has no persistent cache or flatbuffers is not installed, it is `eqx.filter_jit` and no more.
+    Data must come as arguments: what a function reads from elsewhere becomes part of its program,
+    whose name would not tell that it has changed.
     """
     plain = eqx.filter_jit(function)
     programs: dict[Any, Callable | None] = {}
@@ -114,7 +116,11 @@ def _form(tree: Any, leaves: list[Any]) -> Any:
         return {"named": _name(type(tree)), "items": [_form(item, leaves) for item in tree]}
     if type(tree) in (tuple, list):
         return {type(tree).__name__: [_form(item, leaves) for item in tree]}
-    return {"name": _name(tree)}
+    other: Any = tree
+    try:
+        return {"name": _name(other)}
+    except TypeError:  # not hashable
+        raise _Unknown from None
 
 
 def _forms(parts: dict[str, Any], leaves: list[Any]) -> dict[str, Any]:
@@ -146,6 +152,7 @@ def _rebuilt(form: Any, leaves: list[Any]) -> Any:
     return build(form)
 
 
+@functools.lru_cache(1000)
 def _name(thing: Any) -> str:
     name = f"{getattr(thing, '__module__', '')}:{getattr(thing, '__qualname__', '')}"
     try:
@@ -156,6 +163,7 @@ def _name(thing: Any) -> str:
     raise _Unknown
 
 
+@functools.lru_cache(1000)
 def _named(name: str) -> Any:
     module, _, path = name.partition(":")
     if module.split(".")[0] not in _MODULES:
@@ -178,13 +186,14 @@ def _settings() -> list[str]:
 # ---------------------------------------------------------------------- where they are
 def _folder() -> Path | None:
     chosen = getattr(jax.config, "jax_compilation_cache_dir", None)
-    if not chosen or importlib.util.find_spec("flatbuffers") is None:
-        return None
-    return _made(Path(chosen) / "traced")
+    return _made(chosen) if chosen else None
 
 
 @functools.cache
-def _made(folder: Path) -> Path | None:
+def _made(cache: str) -> Path | None:
+    if importlib.util.find_spec("flatbuffers") is None:
+        return None
+    folder = Path(cache) / "traced"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         by_age = sorted(folder.iterdir(), key=lambda path: -path.stat().st_mtime)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..data import load
 from ..data.tastes import SIDE
 from ..models import AbstractNetwork, Labelled
+from ..training.evaluate import ci95
 from .kept import kept
 from .learned_starts import RATINGS, UNTRAINED, follow, start
 from .listed import one_of
@@ -204,7 +205,7 @@ def everyone(problem: str, shots: int) -> Everyone:
             np.sqrt(np.mean((row[..., items] - (held - mean) / deviation) ** 2, axis=-1))
             for row, (_, (items, held)) in zip(predictions, users, strict=True)
         ]
-        return np.mean(errors, axis=0), 1.96 * np.std(errors, axis=0, ddof=1) / np.sqrt(USERS)
+        return np.mean(errors, axis=0), ci95(np.asarray(errors))
 
     def level(row):
         mean, ci95 = scores([row] * USERS)

@@ -52,8 +52,8 @@ class FewShot(AbstractTasks):
             )
         if on_host is None:
             on_host = dataset.images.nbytes > _LARGEST
-        images = dataset.images if on_host else np.ascontiguousarray(dataset.images)
-        self.images = HostRows(images) if on_host else jnp.asarray(images)
+        images = dataset.images
+        self.images = HostRows(images) if on_host else jnp.asarray(np.ascontiguousarray(images))
         self.ways, self.shots, self.queries = ways, shots, queries
 
     def classes(self, key: PRNGKeyArray) -> Int[Array, " ways"]:

@@ -16,8 +16,7 @@ class HostRows:
     """
 
     def __init__(self, array: Shaped[np.ndarray, "classes size *row"]):
-        self._table = array.reshape(-1, *array.shape[2:])  # no copy: a view of the file
-        self.shape, self.dtype = array.shape, array.dtype
+        self._array, self.shape, self.dtype = array, array.shape, array.dtype
 
     def __repr__(self) -> str:
         # As of the array itself: a training may go on with it on the device, or no longer.
@@ -31,4 +30,4 @@ class HostRows:
         return jax.pure_callback(self._read, result, rows, vmap_method="expand_dims")
 
     def _read(self, rows: Any) -> np.ndarray:
-        return np.asarray(self._table[np.asarray(rows)])
+        return np.asarray(self._array[np.divmod(np.asarray(rows), self.shape[1])])

@@ -14,6 +14,11 @@ from .devices import TASKS, Devices, dealt, enough, everywhere, mesh_over, toget
 DATA = "data"  # the name of drawing tasks, in a profile
 
 
+def ci95(values: Float[np.ndarray, "n *more"]) -> Float[np.ndarray, "*more"]:
+    """Half the width of the 95% interval of a mean over the first axis: 1.96 standard errors."""
+    return np.asarray(1.96 * np.std(values, axis=0, ddof=1) / np.sqrt(len(values)))
+
+
 @dataclasses.dataclass(frozen=True)
 class Score:
     """A mean over tasks.
@@ -21,7 +26,7 @@ class Score:
     **Fields:**
 
     - `mean`: of the tasks' scores.
-    - `ci95`: half the width of its 95% interval, 1.96 standard errors over tasks.
+    - `ci95`: half the width of its 95% interval over tasks.
     - `per_task`: the scores, in the order of the tasks.
     """
 
@@ -32,8 +37,7 @@ class Score:
     @classmethod
     def of(cls, scores: Float[np.ndarray, " n"]) -> "Score":
         """The mean of tasks' scores, two at least, with its interval."""
-        error = np.std(scores, ddof=1) / np.sqrt(len(scores))
-        return cls(float(np.mean(scores)), float(1.96 * error), scores)
+        return cls(float(np.mean(scores)), float(ci95(scores)), scores)
 
     def __str__(self) -> str:
         return f"{100 * self.mean:.2f} ± {100 * self.ci95:.2f} %"

@@ -5,8 +5,8 @@ import pytest
 
 from comlnviz.apps import BackwardInstability, FlowExplorer
 from comlnviz.apps import controls as made
-from comlnviz.apps.controls import places
-from comlnviz.apps.stage import Stage, move
+from comlnviz.apps.controls import move, places
+from comlnviz.apps.stage import Stage
 
 
 def says(app_or_stage, **content):
