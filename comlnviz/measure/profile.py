@@ -4,6 +4,7 @@ import _thread
 import functools
 import re
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -91,6 +92,8 @@ def profile(compute: Callable[[], Any], folder: Path, *, seconds: float = 2.0) -
                 return
 
     watcher = threading.Thread(target=watch)
+    # Where interrupts are ignored, as in the background of a script, none would arrive.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     watcher.start()
     try:
         try:
@@ -101,6 +104,8 @@ def profile(compute: Callable[[], Any], folder: Path, *, seconds: float = 2.0) -
     except KeyboardInterrupt:
         if not sent.is_set():
             raise
+    finally:
+        signal.signal(signal.SIGINT, before)
     if failures:
         raise failures[0]
     if looks:
@@ -147,14 +152,20 @@ def _seen(folder: Path) -> Mapping[str, float]:
     """Seconds by part, of the trace in the folder."""
     threads = list(_events(folder))
     modules = {name.partition(" ")[0] for events in threads for *_, name in events}
-    scopes = {}
-    for text in programs(f"^({'|'.join(map(re.escape, modules))})$") if modules else ():
-        name = text.split(maxsplit=2)[1].rstrip(",")
-        scopes |= {f"{name} {op}": scope for op, scope in _OPERATION.findall(text)}
-    total = dict.fromkeys(PARTS, 0.0)
+    spent: dict[str, float] = defaultdict(float)
     for events in threads:
-        for name, spent in self_seconds(events).items():
-            total[part_of(scopes.get(name, ""))] += spent
+        for name, seconds in self_seconds(events).items():
+            spent[name] += seconds
+    scopes: dict[str, dict[str, str]] = {}
+    for text in programs(f"^({'|'.join(map(re.escape, modules))})$") if modules else ():
+        module = text.split(maxsplit=2)[1].rstrip(",")
+        found = {f"{module} {op}": scope for op, scope in _OPERATION.findall(text)}
+        # Programs may have the same name: the one that ran has what was seen, and little else.
+        told = lambda scopes: (sum(spent[op] for op in scopes.keys() & spent), -len(scopes))
+        scopes[module] = max(scopes.get(module, {}), found, key=told)
+    total = dict.fromkeys(PARTS, 0.0)
+    for name, seconds in spent.items():
+        total[part_of(scopes.get(name.partition(" ")[0], {}).get(name, ""))] += seconds
     return total
 
 

@@ -18,7 +18,7 @@ _SCOPE = re.compile(r'op_name="([^"]*)"')
 
 
 def programs(name: str) -> list[str]:
-    """Texts of the compiled programs of this process in whose names the pattern is, oldest first.
+    """Texts of the compiled programs of this process in whose names the pattern is, newest first.
 
     Of `meta_train` it is "_advance". A text may take long to make: ask for few.
     """

@@ -1,5 +1,7 @@
 """Where time goes, and what devices exchange: by what the compiler and the clock say."""
 
+import signal
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -73,6 +75,43 @@ def test_an_interrupt_that_is_lost_is_sent_again(tmp_path, monkeypatch):
 
     assert profile(stubborn, tmp_path, seconds=0.1).trace is not None
     assert len(lost) == 2
+
+
+def test_it_ends_where_interrupts_are_ignored_and_leaves_them_so(tmp_path):
+    multiply = jax.jit(lambda x: jnp.tanh(x @ x))
+
+    def compute():
+        while True:
+            multiply(jnp.eye(100)).block_until_ready()
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert profile(compute, tmp_path, seconds=0.1).trace is not None
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_programs_of_the_same_name_are_told_apart(tmp_path):
+    def named(scope, function):
+        def same_name(x):
+            with jax.named_scope(scope):
+                return function(x)
+
+        return jax.jit(same_name)
+
+    x, product = jnp.eye(100), lambda x: jnp.tanh(x @ x) @ x
+    longer = lambda x: jnp.sort(product(x))
+    programs = named(ADAPTATION, longer), named(BACKBONE, product), named(ADAPTATION, longer)
+    for program in programs:
+        program(x)
+
+    def compute():
+        while True:
+            programs[1](x).block_until_ready()
+
+    found = profile(compute, tmp_path, seconds=0.1)
+    assert found.parts[BACKBONE] > 0.5, found.parts
 
 
 def test_what_fails_or_ends_at_once_is_no_profile(tmp_path):
