@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-DEVICES, EACH, STRONG = (1, 2, 4, 8), 2, 16
+DEVICES, WEAK, STRONG = (1, 2, 4, 8), 2, 16
 
 
 def child(devices: int, batch: int, steps: int, repeats: int) -> None:
@@ -108,7 +108,7 @@ def main() -> None:
     if options.child:
         child(*options.child)
         return
-    weak = [(devices, EACH * devices) for devices in options.devices]
+    weak = [(devices, WEAK * devices) for devices in options.devices]
     strong = [(devices, STRONG) for devices in options.devices]
     alone = [(1, batch) for _, batch in (*weak, *strong)]
     found = {
@@ -132,7 +132,8 @@ def main() -> None:
     path = options.out / f"cpu-{cores}-cores-{platform.machine()}.json"
     record = {
         "cores": cores, "jax": jax.__version__, "load": os.getloadavg()[0],
-        "rows": [*found.values()], "costs": measured(1, 1, options, 0),
+        "weak": WEAK, "strong": STRONG, "rows": [*found.values()],
+        "costs": measured(1, 1, options, 0),
     }  # fmt: skip
     path.write_text(json.dumps(record, indent=1) + "\n")
     print(path)

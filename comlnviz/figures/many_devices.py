@@ -7,9 +7,19 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from ..measure.throughput import ring_bytes
+from ..measure.throughput import ring_bytes, simulate
 from ..studies.many_devices import Trained
-from .style import BLUE, GREEN, ORANGE, VERMILLION, apply_theme, label_axes, new_figure, theme
+from .style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    VERMILLION,
+    apply_theme,
+    label_axes,
+    new_figure,
+    theme,
+)
 
 
 def what_went_where(one: Trained, many: Trained, dark: bool = False) -> Figure:
@@ -77,6 +87,65 @@ def described(one: Trained, many: Trained) -> str:
         f"{len(many.tasks[0])} tasks of the batch, and the gradients meet in one all-reduce of "
         f"{_bytes(_reduced(many))}. The losses of {len(a)} steps on 1 and on {many.devices} "
         f"devices lie on each other: they differ by at most {off:.0e} of their size."
+    )
+
+
+def what_it_costs(record: Mapping[str, Any], dark: bool = False) -> Figure:
+    """Left, what it adds to a step to deal its tasks out; right, how busy many devices would be.
+
+    **Arguments:**
+
+    - `record`: what `benchmarks/scaling.py` has written.
+    """
+    figure = new_figure(9.4, 3.4)
+    added, busy = figure.subplots(1, 2)
+    label_axes(added, "A step, against one device with the same tasks", "virtual devices", "times")
+    by = {what: ratios(record["rows"], what) for what in ("cpu", "wall")}
+    devices = sorted({count for count, _ in by["cpu"]})
+    weak, strong = record["weak"], record["strong"]
+    for name, each, colour in (
+        (f"{weak} tasks a device", lambda n: weak, BLUE),
+        (f"{strong} tasks in all", lambda n: strong // n, ORANGE),
+    ):
+        line = lambda what, n, each=each: by[what][n, each(n)]
+        added.plot(devices, [line("cpu", n) for n in devices], "o-", color=colour, label=name)
+        within = [n for n in devices if n <= record["cores"]]
+        added.plot(within, [line("wall", n) for n in within], "x", color=colour, ms=9, mew=2)
+    added.axhline(1.1, color=VERMILLION, lw=1, ls=":", label="10% more")
+    added.plot([], [], "o-", color="grey", label="processor's time")
+    added.plot([], [], "x", color="grey", ms=9, mew=2, label="by the clock, a core each")
+    added.set_xscale("log", base=2)
+    added.set_xticks(devices, [str(n) for n in devices])
+    added.set_ylim(0, 1.3)
+    label_axes(busy, "On paper: share of the time that is spent on tasks", "devices", "")
+    counts = 2 ** np.arange(7)
+    for each, colour in ((1, VERMILLION), (4, PURPLE), (16, GREEN)):
+        shares = [
+            simulate(np.asarray(record["costs"]), devices=n, batch_size=each * n).efficiency
+            for n in map(int, counts)
+        ]
+        busy.plot(counts, shares, "o-", color=colour, label=f"{each} task{'s' * (each > 1)} each")
+    busy.set_xscale("log", base=2)
+    busy.set_xticks(counts, [str(n) for n in counts])
+    busy.set_ylim(0, 1.05)
+    legends = [axes.legend(fontsize=8, frameon=False, loc="lower left") for axes in (added, busy)]
+    apply_theme(figure, dark, ink=[text for legend in legends for text in legend.get_texts()])
+    return figure
+
+
+def cost_in_words(record: Mapping[str, Any]) -> str:
+    """The picture of what it costs in words."""
+    by = {what: ratios(record["rows"], what) for what in ("cpu", "wall")}
+    most = max(share for (devices, _), share in by["cpu"].items() if devices > 1)
+    cores, strong = record["cores"], record["strong"]
+    faster = by["wall"].get((cores, strong // cores), np.nan)
+    costs = np.asarray(record["costs"])
+    alone, many = (simulate(costs, devices=64, batch_size=64 * each).efficiency for each in (1, 16))
+    return (
+        f"On virtual devices a step takes at most {most:.2f} times the processor's time that one "
+        f"device takes for the same tasks; on {cores} of them with a core each, {faster:.2f} times "
+        f"the time by the clock for {strong} tasks. On paper, 64 devices with one task each work "
+        f"{alone:.0%} of the time and wait for the rest; with 16 tasks each they work {many:.0%}."
     )
 
 

@@ -58,9 +58,14 @@ def test_what_is_made_large_takes_the_time(large, tmp_path):
     assert 0 < found.compiling < found.before
 
 
+@jax.jit
+def multiply(x):
+    """Operations that last, so that little of a look is anything else."""
+    return jax.lax.fori_loop(0, 100, lambda _, y: jnp.tanh(x @ y), x)
+
+
 def test_an_interrupt_that_is_lost_is_sent_again(tmp_path, monkeypatch):
     monkeypatch.setattr("comlnviz.measure.profile._PATIENCE", 0.2)
-    multiply = jax.jit(lambda x: jax.lax.fori_loop(0, 100, lambda _, y: jnp.tanh(x @ y), x))
     lost = []
 
     def stubborn():
@@ -78,8 +83,6 @@ def test_an_interrupt_that_is_lost_is_sent_again(tmp_path, monkeypatch):
 
 
 def test_it_ends_where_interrupts_are_ignored_and_leaves_them_so(tmp_path):
-    multiply = jax.jit(lambda x: jnp.tanh(x @ x))
-
     def compute():
         while True:
             multiply(jnp.eye(100)).block_until_ready()
@@ -100,7 +103,7 @@ def test_programs_of_the_same_name_are_told_apart(tmp_path):
 
         return jax.jit(same_name)
 
-    x, product = jnp.eye(100), lambda x: jnp.tanh(x @ x) @ x
+    x, product = jnp.eye(100), lambda x: multiply(x) @ x
     longer = lambda x: jnp.sort(product(x))
     programs = named(ADAPTATION, longer), named(BACKBONE, product), named(ADAPTATION, longer)
     for program in programs:

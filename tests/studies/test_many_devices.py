@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from comlnviz.figures.many_devices import described, ratios, what_went_where
+from comlnviz.figures.many_devices import described, ratios, what_it_costs, what_went_where
 from comlnviz.studies.many_devices import BATCH, STEPS, trained_on
 
 
@@ -35,3 +35,20 @@ def test_eight_devices_learn_what_one_does_and_exchange_one_gradient_a_step():
 def test_a_ratio_is_to_one_device_with_as_many_tasks():
     rows = [dict(devices=1, batch_size=4, cpu=2.0), dict(devices=2, batch_size=4, cpu=2.5)]
     assert ratios(rows, "cpu") == {(1, 4): 1.0, (2, 2): 1.25}
+
+
+def test_what_a_benchmark_found_is_drawn_as_it_is():
+    counts, tasks = (1, 2), (2, 4)
+    rows = [
+        dict(devices=n, batch_size=batch, cpu=batch * (1.0 if n == 1 else 1.2), wall=batch / n)
+        for n in counts
+        for batch in tasks
+    ]
+    record = {"cores": 2, "weak": 2, "strong": 4, "rows": rows, "costs": [1.0, 1.0]}
+    added, busy = what_it_costs(record).axes
+    weak_cpu, weak_wall, strong_cpu = added.lines[:3]
+    np.testing.assert_allclose(weak_cpu.get_ydata(), [1.0, 1.2])
+    np.testing.assert_allclose(strong_cpu.get_ydata(), [1.0, 1.2])
+    np.testing.assert_allclose(weak_wall.get_ydata(), [1.0, 0.5])
+    for line in busy.lines:  # equal tasks: nobody waits
+        np.testing.assert_allclose(line.get_ydata(), 1.0)
