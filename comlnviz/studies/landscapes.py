@@ -154,16 +154,41 @@ def landscape(
     raise ValueError(f"There is no landscape {name!r}: choose one of {', '.join(NAMES)}.")
 
 
-def embed_digits(images: Float[Array, "n 8 8 1"]) -> Float[Array, "n 33"]:
+def embed_digits(
+    images: Float[Array, "n 8 8 1"], components: tuple[Array, Array]
+) -> Float[Array, "n 33"]:
     """Principal components of the images of *other* classes (0 to 4), with a constant 1.
 
     What a network learned on training classes is to a few-shot learner, in the simplest form:
     32 whitened directions, scaled so that a feature vector is about four long.
+
+    **Arguments:**
+
+    - `components`: of `digit_components`.
     """
-    mean, directions = _components()
+    mean, directions = components
     flat = images.reshape(images.shape[0], -1)
     scores = (flat - mean) @ directions
     return jnp.concatenate([scores, jnp.ones((flat.shape[0], 1))], axis=1)
+
+
+def digit_components() -> tuple[Float[Array, "64"], Float[Array, "64 32"]]:
+    """The mean of images of digits 0 to 4, and the directions in which they differ most."""
+    mean, directions = _components()
+    return jnp.asarray(mean), jnp.asarray(directions)
+
+
+def drawn_digits(tasks: FewShot, seed: int) -> tuple[Task, Task, Int[Array, " ways"]]:
+    """A task of digits as images, the same as features, and its classes: one program for all."""
+    return _drawn(tasks, jnp.asarray(seed), digit_components())
+
+
+@kept
+def _drawn(tasks: FewShot, seed: Array, components: tuple[Array, Array]) -> tuple:
+    key = jax.random.key(seed)
+    task = tasks.sample(key)
+    features = Task(*((embed_digits(images, components), labels) for images, labels in task))
+    return task, features, tasks.classes(key)
 
 
 @functools.cache
@@ -191,16 +216,13 @@ def few_shot(shots: int, seed: int) -> tuple[Landscape, "Queries"]:
     if MAX_SHOTS % shots:
         raise ValueError(f"shots must divide {MAX_SHOTS}: 1, 2, 5 or 10; got {shots}.")
     dataset = load("digits", split="test")
-    tasks, key = FewShot(dataset, 5, MAX_SHOTS, 20), jax.random.key(seed)
-    task = eqx.filter_jit(tasks.sample)(key)
-    names = tuple(dataset.names[c] for c in tasks.classes(key))
-    images, labels = task.support
+    task, features, classes = drawn_digits(FewShot(dataset, 5, MAX_SHOTS, 20), seed)
+    names = tuple(dataset.names[c] for c in np.asarray(classes))
     rows = np.arange(5)[:, None] * MAX_SHOTS + np.arange(MAX_SHOTS)[None] % shots
-    task = Task((images[rows.ravel()], labels[rows.ravel()]), task.query)
-    data, validation = ((embed_digits(x), y) for x, y in task)
-    W0 = jnp.zeros((5, data[0].shape[1]))
-    path = linear_flow(W0, *data, 100.0, ts=jnp.geomspace(0.01, 100.0, 60)).path
-    assert path is not None
+    picked = lambda x: jnp.asarray(np.asarray(x)[rows.ravel()])
+    data, validation = jax.tree.map(picked, features.support), features.query
+    path = _path(data, jnp.asarray(np.geomspace(0.01, 100.0, 60)))
+    W0 = jnp.zeros(path.shape[1:])
     flat = np.asarray(path).reshape(60, -1)
     _, _, directions = np.linalg.svd(flat, full_matrices=False)
     # Signs so that adaptation runs to the upper right.
@@ -219,6 +241,15 @@ def few_shot(shots: int, seed: int) -> tuple[Landscape, "Queries"]:
         high=jnp.asarray(high + margin),
         linear_head=True,
     ), Queries(task.query[0][..., 0], jnp.argmax(task.query[1], axis=1), names)
+
+
+@kept
+def _path(data: tuple[Array, Array], ts: Array) -> Array:
+    features, labels = data
+    W0 = jnp.zeros((labels.shape[1], features.shape[1]))
+    path = linear_flow(W0, features, labels, ts[-1], ts=ts, throw=False).path
+    assert path is not None
+    return path
 
 
 @in_float64

@@ -13,7 +13,7 @@ from ..inner import linear_flow
 from ..models import cross_entropy
 from ..tasks import FewShot
 from .kept import kept
-from .landscapes import MAX_SHOTS, embed_digits
+from .landscapes import MAX_SHOTS, digit_components, embed_digits
 from .precision import in_float64
 
 TASKS, QUERIES = 24, 20  # tasks whose curves are known; queries of each class
@@ -68,12 +68,17 @@ def study(*, shots: int, noise: float, seed: int = 0) -> Curves:
 @functools.lru_cache(maxsize=8)
 def _tasks(seed: int) -> tuple:
     tasks = FewShot(load("digits", split="test"), 5, MAX_SHOTS, QUERIES)
-    keys = jax.random.split(jax.random.key(seed), TASKS)
-    drawn = eqx.filter_jit(lambda k: jax.vmap(tasks.sample)(k))(keys)
-    embed = jax.vmap(embed_digits)
+    return _drawn(tasks, jnp.asarray(seed), digit_components())
+
+
+@kept
+def _drawn(tasks: FewShot, seed: Array, components: tuple[Array, Array]) -> tuple:
+    key = jax.random.key(seed)
+    drawn = jax.vmap(tasks.sample)(jax.random.split(key, TASKS))
+    embed = jax.vmap(lambda images: embed_digits(images, components))
     support, query = ((embed(images), labels) for images, labels in drawn)
     labels = support[1]
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1))
+    keys = jax.random.split(jax.random.fold_in(key, 1))
     luck = jax.random.uniform(keys[0], labels.shape[:2])
     shift = jax.random.randint(keys[1], labels.shape[:2], 1, labels.shape[2])
     wrong = jax.nn.one_hot((labels.argmax(-1) + shift) % labels.shape[2], labels.shape[2])

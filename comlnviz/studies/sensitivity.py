@@ -17,7 +17,7 @@ from ..integrator import Integrator
 from ..models import LinearHead, cross_entropy
 from ..tasks import FewShot
 from .kept import kept
-from .landscapes import embed_digits
+from .landscapes import drawn_digits
 from .precision import in_float64
 
 WAYS, SHOTS, SIZE = 3, 2, 8  # few enough that every entry can be seen: M = 6, N = 3, d = 8
@@ -61,12 +61,11 @@ def study(seed: int = 0) -> Record:
     Source: COMLN (Deleu et al. 2022), Section 4, Propositions 1 to 6, Algorithms 2 to 4.
     """
     dataset = load("digits", split="test")
-    tasks, key = FewShot(dataset, WAYS, SHOTS, 10), jax.random.key(seed)
-    task = tasks.sample(key)
-    names = tuple(dataset.names[int(c)] for c in np.repeat(tasks.classes(key), SHOTS))
+    _, task, classes = drawn_digits(FewShot(dataset, WAYS, SHOTS, 10), seed)
+    names = tuple(dataset.names[c] for c in np.repeat(classes, SHOTS))
     # The last of the 33 features is the constant.
-    cut = lambda images: embed_digits(images)[:, [*range(SIZE - 1), -1]]
-    arrays = [(cut(images), labels) for images, labels in task]
+    cut = lambda features: jnp.asarray(np.asarray(features)[:, [*range(SIZE - 1), -1]])
+    arrays = [(cut(features), labels) for features, labels in task]
     return Record(*_compute(*arrays), labels=names)
 
 
