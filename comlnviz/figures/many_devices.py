@@ -100,17 +100,16 @@ def what_it_costs(record: Mapping[str, Any], dark: bool = False) -> Figure:
     figure = new_figure(9.4, 3.4)
     added, busy = figure.subplots(1, 2)
     label_axes(added, "A step, against one device with the same tasks", "virtual devices", "times")
-    by = {what: ratios(record["rows"], what) for what in ("cpu", "wall")}
-    devices = sorted({count for count, _ in by["cpu"]})
+    cpu, wall = (ratios(record["rows"], what) for what in ("cpu", "wall"))
+    devices = sorted({count for count, _ in cpu})
+    within = [n for n in devices if n <= record["cores"]]
     weak, strong = record["weak"], record["strong"]
     for name, each, colour in (
         (f"{weak} tasks a device", lambda n: weak, BLUE),
         (f"{strong} tasks in all", lambda n: strong // n, ORANGE),
     ):
-        line = lambda what, n, each=each: by[what][n, each(n)]
-        added.plot(devices, [line("cpu", n) for n in devices], "o-", color=colour, label=name)
-        within = [n for n in devices if n <= record["cores"]]
-        added.plot(within, [line("wall", n) for n in within], "x", color=colour, ms=9, mew=2)
+        added.plot(devices, [cpu[n, each(n)] for n in devices], "o-", color=colour, label=name)
+        added.plot(within, [wall[n, each(n)] for n in within], "x", color=colour, ms=9, mew=2)
     added.axhline(1.1, color=VERMILLION, lw=1, ls=":", label="10% more")
     added.plot([], [], "o-", color="grey", label="processor's time")
     added.plot([], [], "x", color="grey", ms=9, mew=2, label="by the clock, a core each")
@@ -120,10 +119,7 @@ def what_it_costs(record: Mapping[str, Any], dark: bool = False) -> Figure:
     label_axes(busy, "On paper: share of the time that is spent on tasks", "devices", "")
     counts = 2 ** np.arange(7)
     for each, colour in ((1, VERMILLION), (4, PURPLE), (16, GREEN)):
-        shares = [
-            simulate(np.asarray(record["costs"]), devices=n, batch_size=each * n).efficiency
-            for n in map(int, counts)
-        ]
+        shares = [_busy(record, int(n), each) for n in counts]
         busy.plot(counts, shares, "o-", color=colour, label=f"{each} task{'s' * (each > 1)} each")
     busy.set_xscale("log", base=2)
     busy.set_xticks(counts, [str(n) for n in counts])
@@ -135,18 +131,23 @@ def what_it_costs(record: Mapping[str, Any], dark: bool = False) -> Figure:
 
 def cost_in_words(record: Mapping[str, Any]) -> str:
     """The picture of what it costs in words."""
-    by = {what: ratios(record["rows"], what) for what in ("cpu", "wall")}
-    most = max(share for (devices, _), share in by["cpu"].items() if devices > 1)
+    cpu, wall = (ratios(record["rows"], what) for what in ("cpu", "wall"))
+    most = max(share for (devices, _), share in cpu.items() if devices > 1)
     cores, strong = record["cores"], record["strong"]
-    faster = by["wall"].get((cores, strong // cores), np.nan)
-    costs = np.asarray(record["costs"])
-    alone, many = (simulate(costs, devices=64, batch_size=64 * each).efficiency for each in (1, 16))
+    faster = wall.get((cores, strong // cores), np.nan)
+    alone, many = _busy(record, 64, 1), _busy(record, 64, 16)
     return (
         f"On virtual devices a step takes at most {most:.2f} times the processor's time that one "
         f"device takes for the same tasks; on {cores} of them with a core each, {faster:.2f} times "
         f"the time by the clock for {strong} tasks. On paper, 64 devices with one task each work "
         f"{alone:.0%} of the time and wait for the rest; with 16 tasks each they work {many:.0%}."
     )
+
+
+def _busy(record: Mapping[str, Any], devices: int, each: int) -> float:
+    """The share of the devices' time that is spent on tasks, `each` a device and step."""
+    costs = np.asarray(record["costs"])
+    return simulate(costs, devices=devices, batch_size=devices * each).efficiency
 
 
 def ratios(rows: Sequence[Mapping[str, Any]], what: str) -> dict[tuple[int, int], float]:

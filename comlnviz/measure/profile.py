@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections import defaultdict
+from collections import ChainMap, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -156,16 +156,17 @@ def _seen(folder: Path) -> Mapping[str, float]:
     for events in threads:
         for name, seconds in self_seconds(events).items():
             spent[name] += seconds
-    scopes: dict[str, dict[str, str]] = {}
+    ran: dict[str, dict[str, str]] = {}
     for text in programs(f"^({'|'.join(map(re.escape, modules))})$") if modules else ():
         module = text.split(maxsplit=2)[1].rstrip(",")
         found = {f"{module} {op}": scope for op, scope in _OPERATION.findall(text)}
         # Programs may have the same name: the one that ran has what was seen, and little else.
         told = lambda scopes: (sum(spent[op] for op in scopes.keys() & spent), -len(scopes))
-        scopes[module] = max(scopes.get(module, {}), found, key=told)
+        ran[module] = max(ran.get(module, {}), found, key=told)
+    scopes = ChainMap(*ran.values())
     total = dict.fromkeys(PARTS, 0.0)
     for name, seconds in spent.items():
-        total[part_of(scopes.get(name.partition(" ")[0], {}).get(name, ""))] += seconds
+        total[part_of(scopes.get(name, ""))] += seconds
     return total
 
 

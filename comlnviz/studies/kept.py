@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -116,9 +116,8 @@ def _form(tree: Any, leaves: list[Any]) -> Any:
         return {"named": _name(type(tree)), "items": [_form(item, leaves) for item in tree]}
     if type(tree) in (tuple, list):
         return {type(tree).__name__: [_form(item, leaves) for item in tree]}
-    other: Any = tree
     try:
-        return {"name": _name(other)}
+        return {"name": _name(cast(Any, tree))}
     except TypeError:  # not hashable
         raise _Unknown from None
 

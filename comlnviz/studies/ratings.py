@@ -208,8 +208,8 @@ def everyone(problem: str, shots: int) -> Everyone:
         return np.mean(errors, axis=0), ci95(np.asarray(errors))
 
     def level(row):
-        mean, ci95 = scores([row] * USERS)
-        return float(mean), float(ci95)
+        mean, interval = scores([row] * USERS)
+        return float(mean), float(interval)
 
     return Everyone(*scores(paths), level(before), level((means - mean) / deviation))
 
