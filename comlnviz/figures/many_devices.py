@@ -115,7 +115,7 @@ def what_it_costs(record: Mapping[str, Any], dark: bool = False) -> Figure:
     added.plot([], [], "x", color="grey", ms=9, mew=2, label="by the clock, a core each")
     added.set_xscale("log", base=2)
     added.set_xticks(devices, [str(n) for n in devices])
-    added.set_ylim(0, 1.3)
+    added.set_ylim(0, max(1.3, 1.1 * max(*cpu.values(), *wall.values())))
     label_axes(busy, "On paper: share of the time that is spent on tasks", "devices", "")
     counts = 2 ** np.arange(7)
     for each, colour in ((1, VERMILLION), (4, PURPLE), (16, GREEN)):
@@ -133,12 +133,13 @@ def cost_in_words(record: Mapping[str, Any]) -> str:
     """The picture of what it costs in words."""
     cpu, wall = (ratios(record["rows"], what) for what in ("cpu", "wall"))
     most = max(share for (devices, _), share in cpu.items() if devices > 1)
-    cores, strong = record["cores"], record["strong"]
-    faster = wall.get((cores, strong // cores), np.nan)
+    strong = record["strong"]
+    used = max(n for n, _ in wall if n <= record["cores"])
+    faster = wall[used, strong // used]
     alone, many = _busy(record, 64, 1), _busy(record, 64, 16)
     return (
         f"On virtual devices a step takes at most {most:.2f} times the processor's time that one "
-        f"device takes for the same tasks; on {cores} of them with a core each, {faster:.2f} times "
+        f"device takes for the same tasks; on {used} of them with a core each, {faster:.2f} times "
         f"the time by the clock for {strong} tasks. On paper, 64 devices with one task each work "
         f"{alone:.0%} of the time and wait for the rest; with 16 tasks each they work {many:.0%}."
     )

@@ -5,7 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from comlnviz.figures.many_devices import described, ratios, what_it_costs, what_went_where
+from comlnviz.figures.many_devices import (
+    cost_in_words,
+    described,
+    ratios,
+    what_it_costs,
+    what_went_where,
+)
 from comlnviz.studies.many_devices import BATCH, STEPS, trained_on
 
 
@@ -52,3 +58,15 @@ def test_what_a_benchmark_found_is_drawn_as_it_is():
     np.testing.assert_allclose(weak_wall.get_ydata(), [1.0, 0.5])
     for line in busy.lines:  # equal tasks: nobody waits
         np.testing.assert_allclose(line.get_ydata(), 1.0)
+
+
+def test_a_machine_with_more_cores_than_devices_and_dear_steps_is_shown_whole():
+    rows = [
+        dict(devices=n, batch_size=batch, cpu=1.0 if n == 1 else 2.0, wall=1 / n)
+        for n in (1, 2)
+        for batch in (2, 4)
+    ]
+    record = {"cores": 16, "weak": 2, "strong": 4, "rows": rows, "costs": [1.0, 1.0]}
+    assert "on 2 of them with a core each, 0.50 times" in cost_in_words(record)
+    added, _ = what_it_costs(record).axes
+    assert added.get_ylim()[1] > 2.0
