@@ -64,6 +64,8 @@ class AbstractApp(ABC):
         self._updates = Coalescer(self._refresh, self.canvas, self._on_error)
         for control in self.controls.values():
             control.observe(self._on_change, names="value")
+            if hasattr(control, "moved"):
+                control.moved = self._updates.hurry
         self._updates.request()
         self._updates.flush()
         self.widget = widgets.VBox(

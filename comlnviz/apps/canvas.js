@@ -76,7 +76,20 @@ function pixels(style, bytes, width, height) {
   return canvas;
 }
 
-function draw(g, background, frame, styles) {
+const same = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
+
+// The pixels of one operation; those of the frame before where they are the same, as of most texts.
+function tile(tiles, i, style, bytes, width, height) {
+  const kept = tiles[i], fill = style[FILL];
+  if (kept && kept.fill === fill && kept.width === width && same(kept.bytes, bytes)) {
+    return kept.canvas;
+  }
+  const canvas = pixels(style, bytes, width, height);
+  tiles[i] = { fill, width, bytes, canvas };
+  return canvas;
+}
+
+function draw(g, background, frame, styles, tiles) {
   const { counts, points, codes, bytes } = frame;
   let p = 0, c = 0, b = 0;
   g.drawImage(background, 0, 0);
@@ -111,7 +124,8 @@ function draw(g, background, frame, styles) {
     } else if (size) {
       const [x, y, width, height, wide, high] = points.subarray(p, p + 6);
       g.imageSmoothingEnabled = false;
-      g.drawImage(pixels(style, bytes.subarray(b, b + size), width, height), x, y, wide, high);
+      const its = tile(tiles, i, style, bytes.subarray(b, b + size), width, height);
+      g.drawImage(its, x, y, wide, high);
     }
     g.restore();
     p += 2 * (shape + positions);
@@ -124,6 +138,7 @@ function draw(g, background, frame, styles) {
 // arrives meanwhile waits, only the newest of it, and no frame is painted on another's background.
 function painter(model, canvas, painted) {
   const g = canvas.getContext("2d", { alpha: false });
+  const tiles = [];
   let next = null, busy = false, shown = null, bitmap = null, stopped = false;
 
   async function work() {
@@ -149,7 +164,7 @@ function painter(model, canvas, painted) {
         canvas.parentNode.style.width = `${width / ratio}px`;
       }
       const frame = unpack(now.frame);
-      draw(g, bitmap, frame, now.styles);
+      draw(g, bitmap, frame, now.styles, tiles);
       painted(frame.number);
     }
     busy = false;

@@ -1,6 +1,7 @@
 """The controls of the live figures: each labelled, with its unit and range in a tooltip."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
@@ -41,25 +42,37 @@ def move(control: Any, by: int) -> None:
         control.value = control.min + place * control.step
 
 
-class _Steady:
-    """Hears no move where there was none.
+class _FromPage:
+    """A slider that tells a reader's moves from others, and hears no move where there was none.
 
     A page puts a slider on the nearest of its places when it shows it, and sends that value, which
     differs in the last digits or in more, as if the reader had moved it.
     """
+
+    moved: Callable[[], None] | None = None  # called after a reader's move, not after a program's
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         value = sync_data.get("value")
         if value is not None and abs(places(self, value)[0] - places(self)[0]) < 0.499:
             sync_data = {name: of for name, of in sync_data.items() if name != "value"}
         super().set_state(sync_data)  # pyright: ignore[reportAttributeAccessIssue]
+        if self.moved is not None:
+            self.moved()
 
 
-class _Slider(_Steady, widgets.FloatSlider):
+class _Slider(_FromPage, widgets.FloatSlider):
     pass
 
 
-class _LogSlider(_Steady, widgets.FloatLogSlider):
+class _LogSlider(_FromPage, widgets.FloatLogSlider):
+    pass
+
+
+class _IntSlider(_FromPage, widgets.IntSlider):
+    pass
+
+
+class _SelectionSlider(_FromPage, widgets.SelectionSlider):
     pass
 
 
@@ -89,7 +102,7 @@ def several(label: str, options: Any, value: tuple, tooltip: str) -> Any:
 
 def steps(label: str, options: Any, value: Any, tooltip: str) -> Any:
     """A slider over a few named values."""
-    return widgets.SelectionSlider(options=options, value=value, **_common(label, tooltip))
+    return _SelectionSlider(options=options, value=value, **_common(label, tooltip))
 
 
 def _common(label: str, tooltip: str) -> dict[str, Any]:
@@ -110,7 +123,7 @@ def rows(controls: dict[str, Any], per_row: int = 3) -> list[Any]:
 
 def whole(label: str, low: int, high: int, value: int, tooltip: str) -> Any:
     """A slider over whole numbers."""
-    return widgets.IntSlider(value=value, min=low, max=high, **_common(label, tooltip))
+    return _IntSlider(value=value, min=low, max=high, **_common(label, tooltip))
 
 
 def number(label: str, low: int, high: int, value: int, tooltip: str) -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import GraphicsContextBase, RendererBase
-from matplotlib.backends.backend_agg import RendererAgg, get_hinting_flag
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -28,6 +28,7 @@ from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Transform
 
+from comlnviz.apps.letters import Letters
 from comlnviz.apps.operations import IMAGE, MARKERS, MASK, PATH, Operations, Style, css_all
 from comlnviz.apps.pixels import (
     FAR,
@@ -83,6 +84,7 @@ class RecordingRenderer(RendererBase):
         self.agg, self.dpi = agg, agg.dpi
         self.width, self.height = int(agg.width), int(agg.height)
         self.operations = Operations()
+        self._letters = Letters(agg)
         self._tiles: OrderedDict[Any, tuple[int, int, np.ndarray]] = OrderedDict()
         self._kept: dict[Artist, Operations] = {}
 
@@ -121,7 +123,8 @@ class RecordingRenderer(RendererBase):
         self, s: str, prop: Any, ismath: Any
     ) -> tuple[Number, Number, Number]:
         """Measure as Agg does: otherwise a moving text is laid out unlike a still one."""
-        return self.agg.get_text_width_height_descent(s, prop, ismath)
+        line = None if ismath else self._letters.line(s, prop)
+        return line[:3] if line else self.agg.get_text_width_height_descent(s, prop, ismath)
 
     def option_image_nocomposite(self) -> bool:
         """Images come one by one."""
@@ -241,14 +244,15 @@ class RecordingRenderer(RendererBase):
         key = (s, hash(prop), angle, ismath, x, y, self.dpi, gc.get_antialiased())
         tile = self._tiles.pop(key, None)
         if tile is None:
-            letters = () if ismath or angle or len(s) < _LONG else self._letters(s, prop, mtext)
-            if letters:
+            plain = not (ismath or angle or len(s) < _LONG or _styled(mtext))
+            line = self._letters.line(s, prop) if plain else None
+            if line:
                 # Agg places letters by 64ths of a pixel.
-                places = [divmod(round(64 * (x + dx)), 64) for _, dx in letters]
+                places = [divmod(round(64 * (x + dx)), 64) for dx in line.places]
                 tile = composed(
                     [
-                        (whole, self._tile(gc, part / 64, y, char, prop))
-                        for (whole, part), (char, _) in zip(places, letters, strict=True)
+                        (whole, self._tile(gc, part / 64, y, letter, prop))
+                        for (whole, part), letter in zip(places, s, strict=True)
                     ]
                 )
             else:
@@ -257,24 +261,6 @@ class RecordingRenderer(RendererBase):
         while len(self._tiles) > _TILES:
             self._tiles.popitem(last=False)
         return tile
-
-    def _letters(self, s: str, prop: Any, mtext: Any) -> list[tuple[str, float]]:
-        """The letters of a line and where they stand, in pixels; none where it has others' shapes.
-
-        A line in which a number has changed is then made of letters rendered before, in a quarter
-        of the time.
-        """
-        layout = getattr(self.agg._prepare_font(prop), "_layout", None)
-        if layout is None:
-            return []
-        items = layout(
-            s,
-            flags=get_hinting_flag(),
-            features=mtext.get_fontfeatures() if mtext is not None else None,
-            language=mtext.get_language() if mtext is not None else None,
-        )
-        found = [(item.char, item.x) for item in items if item.y == 0]
-        return found if [char for char, _ in found] == list(s) else []
 
     def draw_tex(
         self, gc: GraphicsContextBase, x: Number, y: Number, s: str, prop: Any, angle: Number,
@@ -318,3 +304,8 @@ class RecordingRenderer(RendererBase):
         x, y, pixels = cropped(np.asarray(agg.buffer_rgba()))
         style = (IMAGE, None, None, *self._stroke_style(self.new_gc()))
         self.operations.image(style, x, y, pixels)
+
+
+def _styled(mtext: Any) -> bool:
+    """Whether a text asks for its font's features, or for a language's shapes."""
+    return mtext is not None and bool(mtext.get_fontfeatures() or mtext.get_language())

@@ -71,6 +71,11 @@ class Coalescer:
         if self._handle is None or self._loop is not loop:  # another loop may have died waiting
             self._loop, self._handle = loop, loop.call_soon(self._turn)
 
+    def hurry(self) -> None:
+        """Do waiting work now, unless the page has yet to show the last."""
+        if self._dirty and self._handle is not None and self._delay() <= 0:
+            self.flush()
+
     def flush(self) -> None:
         """Do waiting work now."""
         self._forget_handle()

@@ -78,15 +78,10 @@ def _quadratic(w, data):
     return 0.5 * (w - minimum) @ hessian @ (w - minimum)
 
 
-@kept
-def _turned(condition: Array) -> Array:
-    turn = jnp.array([[jnp.cos(_TURN), -jnp.sin(_TURN)], [jnp.sin(_TURN), jnp.cos(_TURN)]])
-    return turn @ jnp.diag(jnp.stack([jnp.ones_like(condition), 1 / condition])) @ turn.T
-
-
-def quadratic(condition: Float[Array, ""] | float = 10.0) -> Landscape:
+def quadratic(condition: float = 10.0) -> Landscape:
     """½wᵀHw with curvatures 1 and 1/`condition`, its axes turned by 30 degrees."""
-    hessian = _turned(jnp.asarray(condition, float))
+    turn = np.array([[np.cos(_TURN), -np.sin(_TURN)], [np.sin(_TURN), np.cos(_TURN)]])
+    hessian = turn @ np.diag([1.0, 1 / condition]) @ turn.T
     # A validation loss whose minimum is elsewhere, as another sample's would be.
     minimum, elsewhere = np.zeros(2), np.array([0.6, 0.4])
     plane = _plane((-3, -2.4), (3, 2.4), (-2.2, 1.4))

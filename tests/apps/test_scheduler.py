@@ -81,6 +81,29 @@ def test_flush_takes_the_place_of_the_scheduled_run():
     assert control.seen == [1]
 
 
+def test_in_a_hurry_work_is_done_at_once_unless_a_frame_is_under_way():
+    screen = Screen(round_trip=10.0)
+    control = Control(screen)
+
+    async def main():
+        control.change(1)
+        control.queue.hurry()
+        control.queue.hurry()  # there is nothing left to do
+        assert control.seen == [1]
+        screen.in_flight = True
+        control.change(2)
+        control.queue.hurry()
+        assert control.seen == [1]
+        screen.in_flight = False
+        await asyncio.sleep(0.05)
+        assert control.seen == [1, 2]
+
+    asyncio.run(main())
+    control.change(3)
+    control.queue.hurry()  # where nobody waits
+    assert control.seen == [1, 2] and control.queue.dirty
+
+
 def test_an_answer_from_the_page_releases_the_next_run():
     screen = Screen(round_trip=10.0)
     control = Control(screen)

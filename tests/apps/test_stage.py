@@ -112,3 +112,20 @@ def test_what_goes_wrong_is_said_and_the_page_gets_its_answer():
     assert [str(error) for error in heard] == ["no such picture"] and stage.answers == 1
     stage.close()
     control.close()
+
+
+def test_a_slider_tells_a_readers_moves_from_a_programs():
+    for control, new in (
+        (made.log_slider("T", -1, 1, 1.0, ""), {"value": 10.0}),
+        (made.slider("x", 0, 1, 0.1, 0.0, ""), {"value": 0.5}),
+        (made.whole("n", 0, 9, 1, ""), {"value": 5}),
+        (made.steps("shots", (1, 2, 5), 1, ""), {"index": 1}),
+    ):
+        seen = []
+        control.moved = lambda control=control, seen=seen: seen.append(control.value)
+        before, control.value = control.value, control.value
+        control.set_state(new)
+        assert seen == [control.value] and seen != [before]
+        control.value = before
+        assert len(seen) == 1
+        control.close()
