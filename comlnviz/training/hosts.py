@@ -1,6 +1,10 @@
 """Several machines, or processes, that train as one."""
 
+import threading
+
 import jax
+
+_FOR_EVER = 10**6  # seconds
 
 
 def join_hosts(
@@ -33,16 +37,30 @@ def join_hosts(
         )
     if hosts is not None and host is not None and not 0 <= host < hosts:
         raise ValueError(f"host must be from 0 to {hosts - 1}; got {host}.")
-    try:
-        jax.distributed.initialize(coordinator, hosts, host, initialization_timeout=timeout)
-    except (RuntimeError, ValueError) as error:
-        said = str(error).splitlines()[0]
-        if "before" in said:
-            raise RuntimeError(
-                "join_hosts must be called before anything is computed: begin in a new process."
-            ) from None
+    if coordinator is not None and not coordinator.rpartition(":")[2].isdigit():
+        raise ValueError(
+            f'coordinator must be an address and port, as "10.0.0.1:1234"; got {coordinator!r}.'
+        )
+    said: list[str] = []
+
+    def join() -> None:
+        try:
+            jax.distributed.initialize(coordinator, hosts, host, initialization_timeout=_FOR_EVER)
+        except Exception as error:
+            said.append(str(error).splitlines()[0])
+
+    # When JAX's own patience ends it ends the process, with a stack trace of C++: ours ends first.
+    joining = threading.Thread(target=join, daemon=True)
+    joining.start()
+    joining.join(timeout)
+    if not joining.is_alive() and not said:
+        return jax.process_index()
+    if said and "before" in said[0]:
         raise RuntimeError(
-            f"join_hosts: the {hosts or 'several'} hosts did not come together within {timeout} s "
-            f"({said}): start all of them with the same address."
-        ) from None
-    return jax.process_index()
+            "join_hosts must be called before anything is computed: begin in a new process."
+        )
+    why = f" ({said[0]})" if said else ""
+    raise RuntimeError(
+        f"join_hosts: the {hosts or 'several'} hosts did not come together within {timeout} s"
+        f"{why}: start all of them anew, with the same address."
+    )

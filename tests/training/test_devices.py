@@ -88,9 +88,28 @@ def test_hosts_say_what_they_lack():
         join_hosts("127.0.0.1:1", 2)
     with pytest.raises(ValueError, match="host must be from 0 to 1; got 2"):
         join_hosts("127.0.0.1:1", 2, 2)
+    with pytest.raises(ValueError, match="coordinator must be an address and port"):
+        join_hosts("10.0.0.1", 2, 1)
     jax.devices()
     with pytest.raises(RuntimeError, match="join_hosts must be called before"):
         join_hosts("127.0.0.1:1", 2, 1, timeout=1)
+
+
+@pytest.mark.parametrize("host", [0, 1])
+def test_a_host_that_nobody_joins_says_so_in_time(host):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    script = f"""
+from comlnviz.training import join_hosts
+try:
+    join_hosts({address!r}, 2, {host}, timeout=2)
+except RuntimeError as error:
+    print(error)
+"""
+    alone = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert alone.returncode == 0, alone.stderr[-2000:]
+    assert "the 2 hosts did not come together within 2 s: start all of them anew" in alone.stdout
 
 
 if __name__ == "__main__":
