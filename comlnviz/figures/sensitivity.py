@@ -14,7 +14,7 @@ _M, _N = WAYS * SHOTS, WAYS
 _ROWS = ("dW/dW₀ and dW/dφ, plainly", "1,000 steps, unrolled", "z", "B", "Gram route", "s")
 _PAINTS = ("backward", "descent", *["ForwardSensitivity"] * 2, "GramAdjoint", "flow")
 _LOW, _HIGH = 1.0, 1e18  # numbers kept, with room for their names
-_DECADES = 3.0  # that the colours span
+_DECADES = {"z": 6.0}  # that the colours span, three elsewhere; z grows with the square of t
 _DIVERGING = {False: "RdBu_r", True: "berlin"}
 
 
@@ -95,7 +95,8 @@ class SensitivityFigure:
         for text, (name, array) in zip(self.largest, arrays.items(), strict=True):
             # Entries differ by orders of magnitude, so colours follow their logarithm.
             size, top = np.abs(array), float(np.abs(getattr(record, name)).max()) or 1.0
-            shade = np.log1p(size / top * 10**_DECADES) / np.log1p(10**_DECADES)
+            span = 10 ** _DECADES.get(name, 3.0)
+            shade = np.log1p(size / top * span) / np.log1p(span)
             self.heat[name].set_data(np.sign(array) * shade)
             text.set_text(f"≤ {size.max():.2g}")
 
