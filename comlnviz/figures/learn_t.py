@@ -69,7 +69,8 @@ class LearnTFigure:
         label_axes(axes, "T under SGD", "step of meta-training", "T")
         axes.set(yscale="log", xlim=(0, STEPS), ylim=(LOWEST, HIGHEST))
         axes.grid(True, lw=0.6)
-        self.kept = [axes.plot([], [], color=c, lw=1.5)[0] for c in _KEPT]
+        # Broad: where the present course is the same, it lies on the kept one and leaves its edges.
+        self.kept = [axes.plot([], [], color=c, lw=4.5, alpha=0.55)[0] for c in _KEPT]
         # A list in the corner that the courses leave empty: at their ends they would overlap.
         self.kept_names = [
             axes.text(0.98, 0.06 + 0.08 * row, "", color=c, fontsize=8, ha="right",
