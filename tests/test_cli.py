@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import subprocess
 import sys
@@ -122,7 +123,7 @@ def test_without_a_display_no_browser_is_started(monkeypatch):
 
 
 def test_a_missing_extra_is_named(monkeypatch, capsys):
-    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert cli.main(["lab"]) == 2
     (sentence,) = sentences(capsys.readouterr().err)
     assert 'pip install "comlnviz[lab]"' in sentence
