@@ -271,8 +271,9 @@ class Integrator(eqx.Module):
         term = diffrax.ODETerm(_autonomous(field))
         t0 = jnp.zeros_like(T)
         solver = self._stepper
+        first = jnp.asarray(self._first_step, T.dtype)
         next_t, controller_state = self._controller.init(
-            term, t0, T, y0, self._first_step, args, solver.func, solver.error_order(term)
+            term, t0, T, y0, first, args, solver.func, solver.error_order(term)
         )
         next_t = jnp.minimum(next_t, T)
         if self.explicit:
