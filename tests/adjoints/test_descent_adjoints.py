@@ -155,7 +155,7 @@ def test_implicit_bears_directions_of_little_and_of_negative_curvature():
         return jnp.sum(run.params)
 
     gradient = jax.grad(value)(jnp.ones(30_000, jnp.float32))
-    np.testing.assert_allclose(gradient, 0.1 / (curvature + 0.1), rtol=1e-3)
+    np.testing.assert_allclose(gradient, 0.1 / (curvature + 0.1), rtol=3e-3)
 
 
 def test_implicit_is_the_exact_gradient_of_the_converged_proximal_minimum():
