@@ -37,7 +37,8 @@ def join_hosts(
         )
     if hosts is not None and host is not None and not 0 <= host < hosts:
         raise ValueError(f"host must be from 0 to {hosts - 1}; got {host}.")
-    if coordinator is not None and not coordinator.rpartition(":")[2].isdigit():
+    address, _, port = (coordinator or "host:1").rpartition(":")
+    if not address or not port.isdigit():
         raise ValueError(
             f'coordinator must be an address and port, as "10.0.0.1:1234"; got {coordinator!r}.'
         )
@@ -47,7 +48,7 @@ def join_hosts(
         try:
             jax.distributed.initialize(coordinator, hosts, host, initialization_timeout=_FOR_EVER)
         except Exception as error:
-            said.append(str(error).splitlines()[0])
+            said.append((str(error).splitlines() or [type(error).__name__])[0])
 
     # When JAX's own patience ends it ends the process, with a stack trace of C++: ours ends first.
     joining = threading.Thread(target=join, daemon=True)

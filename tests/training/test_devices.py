@@ -88,8 +88,9 @@ def test_hosts_say_what_they_lack():
         join_hosts("127.0.0.1:1", 2)
     with pytest.raises(ValueError, match="host must be from 0 to 1; got 2"):
         join_hosts("127.0.0.1:1", 2, 2)
-    with pytest.raises(ValueError, match="coordinator must be an address and port"):
-        join_hosts("10.0.0.1", 2, 1)
+    for incomplete in ("10.0.0.1", "1234", "10.0.0.1:"):
+        with pytest.raises(ValueError, match="coordinator must be an address and port"):
+            join_hosts(incomplete, 2, 1)
     jax.devices()
     with pytest.raises(RuntimeError, match="join_hosts must be called before"):
         join_hosts("127.0.0.1:1", 2, 1, timeout=1)
