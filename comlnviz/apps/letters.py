@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.backends.backend_agg import RendererAgg, get_hinting_flag
 
-_MOST = 20_000  # pairs remembered
+_MOST = 512  # lines remembered: each is asked for twice, to be measured and to be drawn
 
 
 class Line(NamedTuple):
@@ -28,14 +28,20 @@ class Letters:
 
     def __init__(self, agg: RendererAgg) -> None:
         self._agg = agg
+        self._lines: dict[Any, Line | None] = {}
         self._advances: dict[Any, float | None] = {}
         self._extents: dict[Any, tuple[float, float, float]] = {}
 
     def line(self, s: str, prop: Any) -> Line | None:
         """The line in its font; `None` when its letters change each other's shapes or order."""
-        font = hash(prop)
-        if len(self._advances) > _MOST:
-            self._advances.clear()
+        key = (s, hash(prop))
+        if key not in self._lines:
+            if len(self._lines) >= _MOST:
+                self._lines.clear()
+            self._lines[key] = self._laid_out(s, prop, key[1])
+        return self._lines[key]
+
+    def _laid_out(self, s: str, prop: Any, font: int) -> Line | None:
         x, places, script = 0.0, [0.0], ""
         for first, second in pairwise(s):
             if first.isalpha():

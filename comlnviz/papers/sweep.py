@@ -146,6 +146,7 @@ def check_names(tables: Sequence[Table], only: str) -> None:
     """**Raises** `ValueError` when no cell has a name that contains `only`."""
     names = [cell for table in tables for cell in table.preset.cells]
     if not any(only in name for name in names):
-        raise ValueError(
-            f"There is no cell whose name contains {only!r}; there are {'; '.join(names)}."
-        )
+        there = "; ".join(names)
+        if len(tables) > 1:  # hundreds of cells
+            there = f"{len(names)} in {len(tables)} tables and figures: name one to see its cells"
+        raise ValueError(f"There is no cell whose name contains {only!r}; there are {there}.")

@@ -1,5 +1,6 @@
 """Several machines, or processes, that train as one."""
 
+import re
 import threading
 
 import jax
@@ -26,8 +27,8 @@ def join_hosts(
     - `hosts`, `host`: how many processes there are, and which one this is, from 0 on.
     - `timeout`: seconds to wait for the others.
 
-    **Raises** `ValueError` for numbers that do not fit, `RuntimeError` when the others do not come
-    in time and when something was computed already.
+    **Raises** `ValueError` for an address or numbers that do not fit, `RuntimeError` when the
+    others do not come in time and when something was computed already.
     """
     given = (coordinator, hosts, host)
     if any(x is None for x in given) != all(x is None for x in given):
@@ -37,8 +38,7 @@ def join_hosts(
         )
     if hosts is not None and host is not None and not 0 <= host < hosts:
         raise ValueError(f"host must be from 0 to {hosts - 1}; got {host}.")
-    address, _, port = (coordinator or "host:1").rpartition(":")
-    if not address or not port.isdigit():
+    if coordinator is not None and not re.fullmatch(r".+:\d+", coordinator):
         raise ValueError(
             f'coordinator must be an address and port, as "10.0.0.1:1234"; got {coordinator!r}.'
         )

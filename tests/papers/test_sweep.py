@@ -242,6 +242,16 @@ def test_a_scheduler_that_is_not_there_is_said_soon(address, tmp_path, capsys):
     assert time.monotonic() - began < 10
 
 
+def test_a_cell_that_is_not_there_is_told_briefly(tmp_path, capsys):
+    assert main(["reproduce", "comln-figure-D", "--only", "up", "--out", str(tmp_path)]) == 2
+    assert (
+        "no cell whose name contains 'up'; there are forward; backward." in capsys.readouterr().err
+    )
+    assert main(["reproduce", "--all", "--only", "nothing", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "name one to see its cells" in said and len(said) < 200
+
+
 def test_fewer_workers_than_one_are_refused(tmp_path, capsys):
     assert main(["reproduce", "--all", "--workers", "0", "--out", str(tmp_path)]) == 2
     assert "workers must be at least 1; got 0" in capsys.readouterr().err
