@@ -94,8 +94,8 @@ def pool_of(
         address: Any = scheduler
         if scheduler is None:
             how: Any = dict(
-                threads_per_worker=1, memory_limit=0, dashboard_address=None, security=True,
-                silence_logs=logging.ERROR, env=_environment(),
+                threads_per_worker=1, memory_limit=0, security=True, env=_environment(),
+                dashboard_address="127.0.0.1:0", silence_logs=logging.ERROR,
             )  # fmt: skip
             address = stack.enter_context(distributed.LocalCluster(n_workers=workers, **how))
         try:

@@ -225,7 +225,7 @@ def test_every_cell_can_be_sent_to_another_process():
 def test_a_cluster_computes_for_who_names_its_scheduler(tmp_path):
     import distributed
 
-    quiet = dict(processes=False, protocol="tcp", dashboard_address=None, silence_logs=50)
+    quiet = dict(processes=False, protocol="tcp", dashboard_address="127.0.0.1:0", silence_logs=50)
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, **quiet) as cluster:
         with pool_of(scheduler=cluster.scheduler_address) as pool:
             toy = table(tmp_path, {n: lambda scratch: {"mean": 1.0} for n in "ab"})
