@@ -1,12 +1,14 @@
 """Time a meta-gradient of `linear_flow` against COMLN's Algorithm 2 by `odeint`, in one run.
 
     python benchmarks/linear_flow_speed.py [--shots 5] [--d 1600] [--batch 1] [--T 1 10 100 1000]
+                                           [--devices 2]
 
 Both sides give the value and the gradients in W0, features and T of a 5-way task, or of a batch of
 them by `vmap`, in float32 at tolerance 1.4e-8 (odeint's default). Algorithm 2 is written here from
 the paper's equations, plainly: s, B and z integrated together, projected by Algorithms 3 and 4.
 Beside it: the forward solve of s alone, without a gradient, and for a batch the same tasks one at a
-time. Repeats interleave, so the load of the machine falls on all; only ratios mean anything.
+time, and dealt out to so many devices, which on a processor are made out of its cores. Repeats
+interleave, so the load of the machine falls on all; only ratios mean anything.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from jax.experimental.ode import odeint
 
 from comlnviz import linear_flow
 from comlnviz.adjoints import GramAdjoint
+from comlnviz.training.devices import TASKS, dealt, mesh_over
 
 WAYS = 5
 TOLERANCE = 1.4e-8
@@ -106,7 +109,14 @@ def difference(gradients, others):
     return max(norm(a - b) / norm(b) for a, b in zip(gradients, others, strict=True))
 
 
-def compare(shots, d, batch, lengths, repeats):
+def over_devices(devices):
+    """A batch's meta-gradients, its tasks dealt out to devices."""
+    each = lambda _, tasks: jax.vmap(by_gram_adjoint)(*tasks)
+    spread = dealt(each, mesh_over(devices), TASKS)
+    return jax.jit(lambda *tasks: spread(None, tasks))
+
+
+def compare(shots, d, batch, lengths, repeats, devices):
     """Print the table of one size; the ratios."""
     tasks = [make_task(d, shots, seed) for seed in range(batch)]
     inputs_of = lambda task, T: (*task[:3], jnp.float32(T), *task[3:])
@@ -117,25 +127,25 @@ def compare(shots, d, batch, lengths, repeats):
         jax.jit(together(f)).lower(*at(1)).compile()
         for f in (by_gram_adjoint, by_algorithm_2, forward_alone)
     ]
-    one = jax.jit(by_gram_adjoint)
+    one, spread = jax.jit(by_gram_adjoint), over_devices(devices)
     memory = [side.memory_analysis().temp_size_in_bytes for side in sides]
     print(f"{WAYS}-way {shots}-shot, d = {d}, {batch} at once; temporary memory: {memory[0]:,} "
           f"against {memory[1]:,} bytes, 1/{memory[1] / memory[0]:.1f}")  # fmt: skip
-    names = ("T", "ours ms", "Alg. 2 ms", "ratio", "of forward", "of singly", "gradients differ")
+    names = ("T", "ours ms", "Alg. 2 ms", "ratio", "of forward", "of singly", "dealt out", "differ")
     print(" ".join(f"{name:>10}" for name in names))
     ratios = []
     for T in lengths:
         inputs, singles = at(T), [inputs_of(task, T) for task in tasks]
         singly = lambda *_, singles=singles: [one(*task) for task in singles]
-        functions = [*sides, singly] if batch > 1 else sides
+        functions = [*sides, singly, spread] if batch > 1 else sides
         ours, theirs, *_ = (function(*inputs) for function in functions)  # warm-up
         runs = [[seconds(function, *inputs) for function in functions] for _ in range(repeats)]
-        mine, plain, forward, *single = (statistics.median(c) for c in zip(*runs, strict=True))
+        mine, plain, forward, *more = (statistics.median(c) for c in zip(*runs, strict=True))
         ratios.append(plain / mine)
         gap = difference(ours[1], theirs[1])
-        of_singly = mine / single[0] if single else 1.0
+        of_singly, of_dealt = (x / more[0] for x in (mine, more[1])) if more else (1.0, 1.0)
         print(f"{T:10g} {1e3 * mine:10.2f} {1e3 * plain:10.1f} {ratios[-1]:9.1f}x "
-              f"{mine / forward:9.1f}x {of_singly:9.2f}x {gap:16.1e}")  # fmt: skip
+              f"{mine / forward:9.1f}x {of_singly:9.2f}x {of_dealt:9.2f}x {gap:10.1e}")  # fmt: skip
     print(f"geometric mean of the ratios: {statistics.geometric_mean(ratios):.1f}x", flush=True)
 
 
@@ -147,10 +157,13 @@ def main():
     parser.add_argument("--d", type=int, nargs="+", default=[1600])
     parser.add_argument("--batch", type=int, nargs="+", default=[1])
     parser.add_argument("--T", type=float, nargs="+", default=[1, 10, 100, 1000])
+    parser.add_argument("--devices", type=int, default=1)
     args = parser.parse_args()
+    if jax.config.jax_platforms in (None, "cpu"):
+        jax.config.update("jax_num_cpu_devices", args.devices)
     print(f"float32, {jax.devices()[0].device_kind}")
     for size in itertools.product(args.shots, args.d, args.batch):
-        compare(*size, args.T, args.repeats)
+        compare(*size, args.T, args.repeats, args.devices)
 
 
 if __name__ == "__main__":
