@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from . import runge_kutta
+from .step_control import Damped, Fastest
 
 _BY_NAME = {
     cls.__name__.lower(): cls
@@ -130,12 +131,14 @@ class Integrator(eqx.Module):
         """Whether the step size follows the error estimate."""
         return self.rtol is not None and isinstance(self.solver, diffrax.AbstractAdaptiveSolver)
 
-    @property
-    def _controller(self) -> diffrax.AbstractStepSizeController:
-        if self.adaptive:
-            assert self.rtol is not None and self.atol is not None
-            return diffrax.PIDController(rtol=self.rtol, atol=self.atol)
-        return diffrax.ConstantStepSize()
+    def _controller(self, fastest: Fastest | None) -> diffrax.AbstractStepSizeController:
+        if not self.adaptive:
+            return diffrax.ConstantStepSize()
+        assert self.rtol is not None and self.atol is not None
+        controller = diffrax.PIDController(rtol=self.rtol, atol=self.atol)
+        if fastest is None or not self.explicit:
+            return controller
+        return Damped(controller, fastest, runge_kutta.stability(self.solver))
 
     @property
     def _first_step(self) -> Float[Array, ""] | float:
@@ -149,7 +152,7 @@ class Integrator(eqx.Module):
             return self.solver
         if isinstance(self.solver.root_finder.rtol, float | int | jax.Array):
             return self.solver
-        controller = self._controller
+        controller = self._controller(None)
         if not isinstance(controller, diffrax.PIDController):
             raise ValueError(
                 f"{type(self.solver).__name__} is implicit and solves equations to the tolerances "
@@ -166,10 +169,12 @@ class Integrator(eqx.Module):
         T: Float[Array, ""],
         ts: Float[Array, " n"] | None,
         adjoint: diffrax.AbstractAdjoint,
+        fastest: Fastest | None = None,
     ) -> Integration:
         """Integrate dy/dt = field(y, args) from 0 to `T`, keeping the states at `ts`.
 
         Never raises for a failed solve: `ok` is false then. Differentiation follows `adjoint`.
+        Adaptive explicit steps keep to where the solver damps the `fastest` mode, if it is given.
         """
         ends = diffrax.SubSaveAt(t1=True)
         subs = (ends,) if ts is None else (ends, diffrax.SubSaveAt(ts=ts))
@@ -183,7 +188,7 @@ class Integrator(eqx.Module):
                 y0,
                 args,
                 saveat=diffrax.SaveAt(subs=subs),
-                stepsize_controller=self._controller,
+                stepsize_controller=self._controller(fastest),
                 adjoint=adjoint,
                 max_steps=self.max_steps,
                 throw=False,
@@ -210,6 +215,7 @@ class Integrator(eqx.Module):
         T: Float[Array, ""],
         note: Callable[[PyTree, StepState, Int[Array, ""]], PyTree] = lambda notes, state, n: notes,
         notes: PyTree = None,
+        fastest: Fastest | None = None,
     ) -> tuple[Integration, PyTree]:
         """Integrate as `solve` does, step by step, taking notes.
 
@@ -218,6 +224,7 @@ class Integrator(eqx.Module):
         - `note`: (notes, state, n) → notes, after every attempt: if `state.accepted`, the n-th
           accepted step has just led to `state`; otherwise n, t and y are what they were.
         - `notes`: those to begin with.
+        - `fastest`: as in `solve`.
 
         It ends early where the state is not finite any more. Reverse mode does not go through it.
         """
@@ -230,14 +237,14 @@ class Integrator(eqx.Module):
         def body(carry):
             state, n, tried, notes = carry
             now = going(state, tried)
-            new = self.step(field, state, args, T)
+            new = self.step(field, state, args, T, fastest)
             state = jax.tree.map(lambda a, b: jnp.where(now, a, b), new, state)
             state = eqx.tree_at(lambda s: s.accepted, state, state.accepted & now)
             n, tried = n + state.accepted, tried + now
             return state, n, tried, note(notes, state, n)
 
         zero = jnp.zeros((), int)
-        start = (self.init(field, y0, args, T), zero, zero, notes)
+        start = (self.init(field, y0, args, T, fastest), zero, zero, notes)
         state, n, tried, notes = jax.lax.while_loop(
             lambda carry: eqxi.unvmap_any(going(carry[0], carry[2])), body, start
         )
@@ -265,14 +272,19 @@ class Integrator(eqx.Module):
         return steps * stages
 
     def init(
-        self, field: Callable[[PyTree, Any], PyTree], y0: PyTree, args: Any, T: Float[Array, ""]
+        self,
+        field: Callable[[PyTree, Any], PyTree],
+        y0: PyTree,
+        args: Any,
+        T: Float[Array, ""],
+        fastest: Fastest | None = None,
     ) -> StepState:
         """The state before the first step; `step` takes it on. The same steps as `solve`'s."""
         term = diffrax.ODETerm(_autonomous(field))
         t0 = jnp.zeros_like(T)
         solver = self._stepper
         first = jnp.asarray(self._first_step, T.dtype)
-        next_t, controller_state = self._controller.init(
+        next_t, controller_state = self._controller(fastest).init(
             term, t0, T, y0, first, args, solver.func, solver.error_order(term)
         )
         next_t = jnp.minimum(next_t, T)
@@ -297,6 +309,7 @@ class Integrator(eqx.Module):
         state: StepState,
         args: Any,
         T: Float[Array, ""],
+        fastest: Fastest | None = None,
     ) -> StepState:
         """One attempted step: accepted, it moves `t` and `y`; rejected, only the next attempt."""
         term = diffrax.ODETerm(_autonomous(field))
@@ -312,7 +325,7 @@ class Integrator(eqx.Module):
             )
         # A NaN error is a bad step, to be tried again shorter.
         error = jax.tree.map(lambda e: jnp.where(jnp.isnan(e), jnp.inf, e), error)
-        keep, t, next_t, _, controller_state, adapted = self._controller.adapt_step_size(
+        keep, t, next_t, _, controller_state, adapted = self._controller(fastest).adapt_step_size(
             state.t,
             state.next_t,
             state.y,

@@ -9,6 +9,7 @@ from typing import Any
 
 import diffrax
 import jax
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 Field = Callable[[PyTree, Any], PyTree]
@@ -30,6 +31,25 @@ def num_stages(solver: diffrax.AbstractSolver) -> int:
 def first_is_last(solver: diffrax.AbstractSolver) -> bool:
     """Whether an explicit solver's step ends with the evaluation that the next begins with."""
     return not isinstance(solver, diffrax.Euler) and _tableau(solver).fsal
+
+
+def stability(solver: diffrax.AbstractSolver) -> float:
+    """How far an explicit solver is stable along the negative real axis: 2 for Euler and Heun.
+
+    The smallest z > 0 beyond which a step of length h = z/μ of dy/dt = −μy makes |y| larger.
+    """
+    if isinstance(solver, diffrax.Euler):
+        return 2.0
+    tableau = _tableau(solver)
+    A = np.zeros((tableau.num_stages, tableau.num_stages))
+    for i, row in enumerate(tableau.a_lower, start=1):
+        A[i, :i] = row
+    growth, stages = [1.0], np.ones(len(A))
+    for _ in A:  # the coefficients of z, z², …: b·1, b·A1, …
+        growth.append(float(np.asarray(tableau.b_sol) @ stages))
+        stages = A @ stages
+    grid = np.linspace(0, 20, 20_001)
+    return float(grid[np.argmax(np.abs(np.polyval(growth[::-1], -grid)) > 1 + 1e-6)])
 
 
 def _tableau(solver: Any) -> diffrax.ButcherTableau:

@@ -15,6 +15,11 @@ class Checkpointed(AbstractFlowAdjoint, AbstractDescentAdjoint):
     For K steps the default keeps about √K states and recomputes each step a little more than
     twice (online recursive checkpointing, by Diffrax and Equinox). Not for `jax.jvp`.
 
+    A flow's derivative is that of the steps the solver took, their lengths held. Under a loose
+    tolerance steps outgrow the solver's stability, and this derivative can grow by each of them
+    (to 10⁴⁶ with 1e-3 and T = 100 on a linear head with large features): tighten `rtol` and
+    `atol`, or use `StoredStates`. `linear_flow` cuts such steps.
+
     **Arguments:**
 
     - `checkpoints`: how many states to keep; `None` for about √K.

@@ -94,6 +94,7 @@ def _integrate_s(head, T, ts, integrator):
         T,
         ts,
         diffrax.RecursiveCheckpointAdjoint(),
+        lambda s, head, mode: head.fastest_mode(s, mode),
     )
 
 
@@ -108,9 +109,10 @@ def _forward(perturbed, head, *, T, ts, integrator):
         raise ValueError(
             "ForwardSensitivity() gives no gradient with respect to labels: use GramAdjoint()."
         )
-    run = integrator.solve(
-        dynamics, Sensitivities.start(head), head, T, ts, diffrax.RecursiveCheckpointAdjoint()
-    )
+    # The sensitivities are linear in themselves, with the modes of s.
+    fastest = lambda state, head, mode: head.fastest_mode(state.s, mode)
+    adjoint = diffrax.RecursiveCheckpointAdjoint()
+    run = integrator.solve(dynamics, Sensitivities.start(head), head, T, ts, adjoint, fastest)
     pieces = (run.final, run.states)
     run = eqx.tree_at(
         lambda r: (r.final, r.states),

@@ -20,7 +20,8 @@ class GramAdjoint(AbstractLinearAdjoint):
 
     s(T) determines W(T) = W0 − s(T)ᵀφ, and its vector field needs the Gram matrix φφᵀ and the
     first logits φW0ᵀ only. Differentiating those three products brings the gradient to W0 and the
-    features. Exact for the discretised flow, so with `Euler` it is the gradient of ANIL.
+    features. Exact for the discretised flow, so with `Euler` it is the gradient of ANIL. Adaptive
+    steps are cut to where the solver is stable, or this derivative would grow with each of them.
 
     Explicit solvers keep states on the way and go back through the stages of each step; others,
     and solves whose path is asked for, go through Diffrax's checkpointed reverse mode.
@@ -49,7 +50,7 @@ class GramAdjoint(AbstractLinearAdjoint):
             kept = 2 ** math.ceil(math.log2(max(self.checkpoints or 1, least)))
             return _solve(head, T=T, integrator=integrator, kept=kept)
         checkpointed = diffrax.RecursiveCheckpointAdjoint(self.checkpoints)
-        return integrator.solve(_field, head.start(), head, T, ts, checkpointed)
+        return integrator.solve(_field, head.start(), head, T, ts, checkpointed, _fastest)
 
 
 class Trace(eqx.Module):
@@ -79,9 +80,13 @@ def _field(s: Float[Array, "M N"], head: LinearHead) -> Float[Array, "M N"]:
     return head.vector_field(s)
 
 
+def _fastest(s, head, mode):
+    return head.fastest_mode(s, mode)
+
+
 @eqx.filter_custom_vjp
 def _solve(head: LinearHead, *, T, integrator: Integrator, kept: int):
-    return integrator.walk(_field, head.start(), head, T)[0]
+    return integrator.walk(_field, head.start(), head, T, fastest=_fastest)[0]
 
 
 @_solve.def_fwd
@@ -97,7 +102,7 @@ def _forward(perturbed, head, *, T, integrator, kept):
         states = trace.states.at[slot].set(state.y, mode="drop")
         return Trace(states, None if trace.times is None else trace.times.at[n].set(state.t))
 
-    run, trace = integrator.walk(_field, start, head, T, note, trace)
+    run, trace = integrator.walk(_field, start, head, T, note, trace, _fastest)
     return run, (trace, run.stats["num_accepted_steps"])
 
 

@@ -12,7 +12,8 @@ class Unrolled(AbstractFlowAdjoint, AbstractDescentAdjoint):
     """Let JAX differentiate the loop as it stands, in reverse or forward mode, to any order.
 
     Exact for the discretised loop, any optimizer, every hyper-parameter. Memory grows with the
-    number of steps (for a flow, with `max_steps`).
+    number of steps (for a flow, with `max_steps`). What `Checkpointed` says of a flow's loose
+    tolerance holds here, too.
 
     Source: MAML (Finn et al. 2017); COMLN (Deleu et al. 2022), Table 1.
     """

@@ -47,7 +47,7 @@ def linear_flow(
       the whole is then ANIL with T/α steps.
     - `rtol`, `atol`: tolerances of adaptive steps; `None` for constant steps of `dt0`. Step
       control sees s, not its sensitivities: fifth-order solvers want 1e-7 or less for accurate
-      meta-gradients.
+      meta-gradients. Steps of explicit solvers also stay where they damp the flow's fastest mode.
     - `dt0`: first step (0.01 unless given), or the constant one.
     - `ts`: times in [0, T] whose W to keep as `Solution.path`.
     - `max_steps`: how many steps at most.
