@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ..studies.learned_starts import METHODS
 from .regression import COLOURS, DASHES
@@ -37,6 +38,10 @@ def figure_2(cells: Cells) -> Figure:
                 x, y = (np.asarray(cell[part], float) for part in ("steps", "curve"))
                 look: dict[str, Any] = dict(color=COLOURS[label], ls=DASHES.get(label, "-"))
                 panel.plot(x, y, lw=1.6, label=label, **look)
+        low, high = panel.get_ylim()
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high < 15 * low else (1,)))
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_formatter(NullFormatter())
     for panel in panels[len(names) :]:
         panel.set_axis_off()
     lines, labels = panels[0].get_legend_handles_labels()

@@ -47,3 +47,35 @@ def table_1(cells: Cells, protocols: Iterable[str], published: Mapping[str, floa
     figure.legend(loc="outside lower center", ncols=len(_MARKERS), fontsize=8, frameon=False)
     apply_theme(figure, False, guides)
     return figure
+
+
+def figure_3(cells: Cells, published: Mapping[str, Any] | None = None) -> Figure:
+    """Accuracy with 1 to 4 layers, with MAML and with KFC; dashed: the paper's.
+
+    **Arguments:**
+
+    - `cells`, `published`: of the record of the result `metaopt-table-A2`.
+
+    Source: Decoupling Adaptation from Modeling (2020), Figure 3 and Table A2.
+    """
+    figure = new_figure(5.6, 3.2)
+    axes = figure.subplots()
+    label_axes(axes, "Omniglot: accuracy after adaptation", "layers of the network", "%")
+    axes.set_xticks(range(1, 5))
+    axes.grid(True, lw=0.6)
+    name = lambda layers: f"{layers} layer{'s' if layers > 1 else ''}"
+    theirs = {row["method"]: row["values"] for row in (published or {"rows": ()})["rows"]}
+    columns = (published or {"columns": ()})["columns"]
+    for model, colour in (("CNN", ORANGE), ("CNN w/ KFC", PURPLE)):
+        column = f"Omniglot: {model}"
+        seen = [(n, cells.get(f"{name(n)}, {column}", {})) for n in range(1, 5)]
+        known = [(n, cell["mean"], cell["ci95"]) for n, cell in seen if "mean" in cell]
+        label = f"{model if model != 'CNN' else 'CNN w/ MAML'}"
+        axes.errorbar(*zip(*known, strict=True), color=colour, fmt="o-", capsize=3, label=label)
+        if column in columns:
+            values = [theirs.get(name(n), {})[columns.index(column)] for n in range(1, 5)]
+            means = [value[0] if value else np.nan for value in values]
+            axes.plot(range(1, 5), means, "s--", color=colour, ms=4, lw=1)
+    axes.legend(fontsize=8, frameon=False)
+    apply_theme(figure, dark=False)
+    return figure

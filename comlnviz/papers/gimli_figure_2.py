@@ -31,7 +31,7 @@ def _cell(inner: str, protocol: Protocol, sizes: Sizes, scratch: Path) -> dict[s
     groups = list(result.run.meta.optimizer["learning_rate"])
     # Running statistics are arrays of the network that no step moves.
     seen = [i for i, g in enumerate(groups) if not g.endswith((".mean", ".variance"))]
-    course = lambda name: [[float(f"{x:.4g}") for x in row[seen]] for row in history[name][::every]]
+    course = lambda name: [[float(f"{x:.6g}") for x in row[seen]] for row in history[name][::every]]
     score = test(result.algorithm, result.run.meta, own, 1)
     kept = {"groups": [groups[i] for i in seen], "every": every}
     return {**numbers(score), **kept, **{name: course(name) for name in names}}

@@ -15,7 +15,7 @@ def judge(cells: Cells) -> tuple[Finding, ...]:
     if "b1" not in cell:
         return ()
     b1, b2 = (np.asarray(cell[name][-1]) for name in ("b1", "b2"))
-    ranges = lambda b: f"{b.min():.2g} to {b.max():.2g}"
+    ranges = lambda b: f"{b.min():.4g} to {b.max():.4g}"
     apart = bool((b2 < 0.3).any() and (b2 > 0.7).any())
     return (
         *judge_rates("Adam", cells),
