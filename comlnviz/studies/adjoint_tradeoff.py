@@ -251,7 +251,8 @@ def _follow_back(
 ) -> tuple:
     """Over n + 1 stored states, with NaN where the costate does not halt.
 
-    As `StoredStates(n + 1, order)` has it, but n is traced: nothing compiles when it changes.
+    As the paper has it, a step a spacing, where `StoredStates(n + 1, order)` would divide one that
+    is too long for stability. n is traced: nothing compiles when it changes.
     """
     objective, spacings = _objective(problem), order // 2
     slope = lambda state, costate: objective.curvature(state, costate)[0]
