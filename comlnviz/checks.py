@@ -12,7 +12,7 @@ import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
 from .integrator import all_finite
 
@@ -36,6 +36,16 @@ def same(what: str, left: tuple[str, int], right: tuple[str, int]) -> None:
         raise ValueError(
             f"{left[0]} and {right[0]} disagree in {what}: {left[1]} against {right[1]}."
         )
+
+
+def one_dtype(params: PyTree) -> Any:
+    """The type that all arrays of `params` have: a flow's steps are taken in it."""
+    found = sorted({str(x.dtype) for x in jax.tree.leaves(params)})
+    if len(found) > 1:
+        raise ValueError(
+            f"params must be of one type; got {' and '.join(found)}: cast them to one."
+        )
+    return jnp.dtype(found[0])
 
 
 def time(T: Any, dtype: Any) -> Float[Array, ""]:

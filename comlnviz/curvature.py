@@ -27,7 +27,7 @@ def largest_curvature(
         change = along(mode)
         stretch = optax.tree.norm(change)
         moves = stretch > 0
-        turn = lambda c, m: jnp.where(moves, c / jnp.where(moves, stretch, 1), m)
+        turn = lambda c, m: jnp.where(moves, c / jnp.where(moves, stretch, 1), m).astype(m.dtype)
         return jax.tree.map(turn, change, mode), stretch
 
     unknown = jnp.zeros_like(optax.tree.norm(mode))
@@ -39,4 +39,4 @@ def any_direction(like: PyTree) -> PyTree:
     draw = lambda x: jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape)
     drawn = jax.tree.map(draw, like)
     size = optax.tree.norm(drawn)
-    return jax.tree.map(lambda x: x / size, drawn)
+    return jax.tree.map(lambda x: (x / size).astype(x.dtype), drawn)

@@ -108,6 +108,11 @@ ARGUMENTS = [
             (dict(params=W0 / 0), r"params must be finite; it holds NaN or infinity"),
         )
     ),
+    (
+        flow,
+        dict(params=(W0, W0.astype(jnp.float32)), loss=lambda u, _: jnp.sum(u[0]) + jnp.sum(u[1])),
+        r"params must be of one type; got float32 and float64: cast them to one",
+    ),
     *(
         (descend, dict(num_steps=n), rf"num_steps must be an integer of at least 1; got {n}")
         for n in (0, -1, 2.5, True)

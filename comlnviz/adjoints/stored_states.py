@@ -119,16 +119,18 @@ def _flow_backward(states, cotangent, perturbed, params_objective, *, T, ts, int
         # Read one by one: slices of the path would be copies of it.
         at = lambda i: jax.tree.map(lambda x: x[number + i], states)
         later_first = [at(i) for i in reversed(range(spacings + 1))]
+        count = jnp.maximum(parts[number], parts[number + spacings])
+        lost = count > most
         # Tasks of a batch go together: loops of their own lengths would copy what they carry.
-        count = eqxi.unvmap_max(jnp.maximum(parts[number], parts[number + spacings]))
+        count = eqxi.unvmap_max(jnp.where(lost, 1, count))
 
         def part(k, y):
             places = [(k + i / spacings) / count for i in range(spacings + 1)]
             within = tuple(_between(later_first, place.astype(h.dtype)) for place in places)
             return SCHEMES[adjoint.order](slope, y, within, h / count)
 
-        y = jax.lax.fori_loop(0, jnp.minimum(count, most), part, y)
-        return jax.tree.map(lambda x: jnp.where(count > most, jnp.nan, x), y), None
+        y = jax.lax.fori_loop(0, count, part, y)
+        return jax.tree.map(lambda x: jnp.where(lost, jnp.nan, x), y), None
 
     ends = jnp.arange(0, adjoint.num_states - 1, spacings)
     (costate, shares), _ = jax.lax.scan(back, (costate, shares), ends, reverse=True)

@@ -58,7 +58,7 @@ def gradient_flow(
     check_adjoint(adjoint, AbstractFlowAdjoint, "gradient_flow")
     integrator = Integrator(get_solver(solver), rtol, atol, dt0, max_steps)
     objective, floats, rebuild = adaptable(loss, params, data)
-    T = checks.time(T, jnp.result_type(*jax.tree.leaves(floats)))
+    T = checks.time(T, checks.one_dtype(floats))
     ts, ts_ok = checks.times(ts, T)
     fixed_T = jax.lax.stop_gradient(T)
     # A negative T makes `ok` false below; Diffrax would raise.
