@@ -5,8 +5,8 @@
 Five tasks of A-MAML's CosMixture problem (100 examples to adapt on, 100 to be judged by; two hidden
 layers of 32 tanh), the gradient of the mean query loss in the initial parameters, float32. All in
 one run, in turns, so that only ratios mean anything; ours take the tasks together, by `vmap`, and
-in the row "dealt out" on one device a core. Of
-`higher`, `torchopt`, `learn2learn` and `torch` what is installed is measured beside:
+in the row "dealt out" on one device a core. Of `higher`, `torchopt`, `learn2learn` and `torch` what
+is installed is measured beside:
 
     pip install torch higher torchopt learn2learn
 

@@ -109,10 +109,10 @@ def difference(gradients, others):
     return max(norm(a - b) / norm(b) for a, b in zip(gradients, others, strict=True))
 
 
-def over_devices(devices):
+def over_devices(devices, batch):
     """A batch's meta-gradients, its tasks dealt out to devices."""
     each = lambda _, tasks: jax.vmap(by_gram_adjoint)(*tasks)
-    spread = dealt(each, mesh_over(devices), TASKS)
+    spread = dealt(each, mesh_over(devices, batch), TASKS)
     return jax.jit(lambda *tasks: spread(None, tasks))
 
 
@@ -127,7 +127,8 @@ def compare(shots, d, batch, lengths, repeats, devices):
         jax.jit(together(f)).lower(*at(1)).compile()
         for f in (by_gram_adjoint, by_algorithm_2, forward_alone)
     ]
-    one, spread = jax.jit(by_gram_adjoint), over_devices(devices)
+    one = jax.jit(by_gram_adjoint)
+    spread = over_devices(devices, batch) if batch > 1 else None
     memory = [side.memory_analysis().temp_size_in_bytes for side in sides]
     print(f"{WAYS}-way {shots}-shot, d = {d}, {batch} at once; temporary memory: {memory[0]:,} "
           f"against {memory[1]:,} bytes, 1/{memory[1] / memory[0]:.1f}")  # fmt: skip

@@ -4,6 +4,7 @@ Diffrax steps systems of any kind and size by one general loop. The flow of a li
 hundred numbers, and there the loop costs more than the stages. Tableaus remain Diffrax's.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -49,7 +50,8 @@ def stability(solver: diffrax.AbstractSolver) -> float:
         growth.append(float(np.asarray(tableau.b_sol) @ stages))
         stages = A @ stages
     grid = np.linspace(0, 20, 20_001)
-    return float(grid[np.argmax(np.abs(np.polyval(growth[::-1], -grid)) > 1 + 1e-6)])
+    grows = np.abs(np.polyval(growth[::-1], -grid)) > 1 + 1e-6
+    return float(grid[np.argmax(grows)]) if grows.any() else math.inf
 
 
 def _tableau(solver: Any) -> diffrax.ButcherTableau:

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, PyTree
 Fastest = Callable[[PyTree, Any, Array | None], tuple[Array, Float[Array, ""]]]
 
 # Of the longest stable step. Within a step the curvature moves, and it is known to a few per cent.
-_SHARE = 0.7
+SHARE = 0.7
 
 
 class Damped(diffrax.AbstractStepSizeController):
@@ -62,9 +62,10 @@ class Damped(diffrax.AbstractStepSizeController):
         return keep, next_t0, next_t1, made_jump, (state, mode), result
 
     def _fastest(self, y, args, mode):
-        return self.fastest(*jax.lax.stop_gradient((y, args)), mode)
+        hold = lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x
+        return self.fastest(*jax.tree.map(hold, (y, args)), mode)
 
     def _longest(self, curvature: Float[Array, ""]) -> Float[Array, ""]:
         """The longest step; without a bound where nothing bends, or nothing is known."""
         bends = curvature > 0
-        return jnp.where(bends, _SHARE * self.reach / jnp.where(bends, curvature, 1), jnp.inf)
+        return jnp.where(bends, SHARE * self.reach / jnp.where(bends, curvature, 1), jnp.inf)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
+from ..curvature import any_direction, largest_curvature
 from ..integrator import Integration, Integrator
 from ..models import LinearHead
 from ..objective import Objective
@@ -67,9 +68,31 @@ class AbstractDescentAdjoint(AbstractAdjoint):
         """The last parameters and, if asked, all of them stacked, the start included."""
 
 
+def head_field(s: Float[Array, "M N"], head: LinearHead) -> Float[Array, "M N"]:
+    """ds/dt of a linear head's flow."""
+    return head.vector_field(s)
+
+
+def head_mode(
+    s: Float[Array, "M N"], head: LinearHead, mode: Float[Array, "M N"] | None
+) -> tuple[Float[Array, "M N"], Float[Array, ""]]:
+    """In which direction, and how fast, errors of s die out."""
+    return head.fastest_mode(s, mode)
+
+
 def descent_field(params: PyTree, objective: Objective) -> PyTree:
     """du/dt = −∇L(u): the vector field of every gradient flow."""
     return jax.tree.map(jnp.negative, objective.gradient(params))
+
+
+def descent_mode(
+    params: PyTree, objective: Objective, mode: PyTree | None
+) -> tuple[PyTree, Float[Array, ""]]:
+    """In which direction, and how fast, errors of u die out (or grow); `mode` was it before."""
+    along = lambda v: jax.jvp(objective.gradient, (params,), (v,))[1]
+    if mode is None:
+        return largest_curvature(along, any_direction(params), iterations=8)
+    return largest_curvature(along, mode)
 
 
 def materialise(cotangent: PyTree, like: PyTree) -> PyTree:

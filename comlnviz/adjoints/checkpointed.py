@@ -6,7 +6,13 @@ import equinox.internal as eqxi
 import jax.numpy as jnp
 
 from ..descent import Descent
-from .base import AbstractDescentAdjoint, AbstractFlowAdjoint, descent_field, with_start
+from .base import (
+    AbstractDescentAdjoint,
+    AbstractFlowAdjoint,
+    descent_field,
+    descent_mode,
+    with_start,
+)
 
 
 class Checkpointed(AbstractFlowAdjoint, AbstractDescentAdjoint):
@@ -15,10 +21,9 @@ class Checkpointed(AbstractFlowAdjoint, AbstractDescentAdjoint):
     For K steps the default keeps about √K states and recomputes each step a little more than
     twice (online recursive checkpointing, by Diffrax and Equinox). Not for `jax.jvp`.
 
-    A flow's derivative is that of the steps the solver took, their lengths held. Under a loose
-    tolerance steps outgrow the solver's stability, and this derivative can grow by each of them
-    (to 10⁴⁶ with 1e-3 and T = 100 on a linear head with large features): tighten `rtol` and
-    `atol`, or use `StoredStates`. `linear_flow` cuts such steps.
+    A flow's derivative is that of the steps the solver took, their lengths held. Adaptive explicit
+    steps are cut to where the solver is stable, or this derivative would grow with each of them; to
+    know the curvature takes a Hessian-vector product a step.
 
     **Arguments:**
 
@@ -30,7 +35,7 @@ class Checkpointed(AbstractFlowAdjoint, AbstractDescentAdjoint):
     def solve_flow(self, objective, params, T, ts, integrator):
         """See `AbstractFlowAdjoint`."""
         adjoint = diffrax.RecursiveCheckpointAdjoint(self.checkpoints)
-        return integrator.solve(descent_field, params, objective, T, ts, adjoint)
+        return integrator.solve(descent_field, params, objective, T, ts, adjoint, descent_mode)
 
     def descend(self, objective, params, num_steps, optimizer, path):
         """See `AbstractDescentAdjoint`."""

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from ..integrator import Integrator
 from ..models import LinearHead
-from .base import AbstractLinearAdjoint
+from .base import AbstractLinearAdjoint, head_field, head_mode
 
 
 class Sensitivities(eqx.Module):
@@ -87,15 +87,8 @@ class ForwardSensitivity(AbstractLinearAdjoint):
 
 
 def _integrate_s(head, T, ts, integrator):
-    return integrator.solve(
-        lambda s, head: head.vector_field(s),
-        head.start(),
-        head,
-        T,
-        ts,
-        diffrax.RecursiveCheckpointAdjoint(),
-        lambda s, head, mode: head.fastest_mode(s, mode),
-    )
+    adjoint = diffrax.RecursiveCheckpointAdjoint()
+    return integrator.solve(head_field, head.start(), head, T, ts, adjoint, head_mode)
 
 
 @eqx.filter_custom_vjp
@@ -110,7 +103,7 @@ def _forward(perturbed, head, *, T, ts, integrator):
             "ForwardSensitivity() gives no gradient with respect to labels: use GramAdjoint()."
         )
     # The sensitivities are linear in themselves, with the modes of s.
-    fastest = lambda state, head, mode: head.fastest_mode(state.s, mode)
+    fastest = lambda state, head, mode: head_mode(state.s, head, mode)
     adjoint = diffrax.RecursiveCheckpointAdjoint()
     run = integrator.solve(dynamics, Sensitivities.start(head), head, T, ts, adjoint, fastest)
     pieces = (run.final, run.states)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from .. import runge_kutta
 from ..integrator import Integrator
 from ..models import LinearHead
-from .base import AbstractLinearAdjoint, materialise
+from .base import AbstractLinearAdjoint, head_field, head_mode, materialise
 
 
 class GramAdjoint(AbstractLinearAdjoint):
@@ -50,7 +50,7 @@ class GramAdjoint(AbstractLinearAdjoint):
             kept = 2 ** math.ceil(math.log2(max(self.checkpoints or 1, least)))
             return _solve(head, T=T, integrator=integrator, kept=kept)
         checkpointed = diffrax.RecursiveCheckpointAdjoint(self.checkpoints)
-        return integrator.solve(_field, head.start(), head, T, ts, checkpointed, _fastest)
+        return integrator.solve(head_field, head.start(), head, T, ts, checkpointed, head_mode)
 
 
 class Trace(eqx.Module):
@@ -76,17 +76,9 @@ class Trace(eqx.Module):
         return n % K + n // K
 
 
-def _field(s: Float[Array, "M N"], head: LinearHead) -> Float[Array, "M N"]:
-    return head.vector_field(s)
-
-
-def _fastest(s, head, mode):
-    return head.fastest_mode(s, mode)
-
-
 @eqx.filter_custom_vjp
 def _solve(head: LinearHead, *, T, integrator: Integrator, kept: int):
-    return integrator.walk(_field, head.start(), head, T, fastest=_fastest)[0]
+    return integrator.walk(head_field, head.start(), head, T, fastest=head_mode)[0]
 
 
 @_solve.def_fwd
@@ -102,7 +94,7 @@ def _forward(perturbed, head, *, T, integrator, kept):
         states = trace.states.at[slot].set(state.y, mode="drop")
         return Trace(states, None if trace.times is None else trace.times.at[n].set(state.t))
 
-    run, trace = integrator.walk(_field, start, head, T, note, trace, _fastest)
+    run, trace = integrator.walk(head_field, start, head, T, note, trace, head_mode)
     return run, (trace, run.stats["num_accepted_steps"])
 
 
@@ -124,7 +116,7 @@ def _backward(residuals, cotangent, perturbed, head, *, T, integrator, kept):
         j = first + k
         h = time(j + 1) - time(j)
         h = jnp.where((k < stride) & (j < n), h, 0)
-        return runge_kutta.step(integrator.solver, _field, s, head, h, None)[0]
+        return runge_kutta.step(integrator.solver, head_field, s, head, h, None)[0]
 
     def back_over_a_stride(i, carry):
         first = (count - 1 - i) * stride

@@ -1,15 +1,22 @@
 """Keep the states of the forward pass; take the costate back over them."""
 
+import math
+
 import diffrax
 import equinox as eqx
+import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PyTree
 
-from ..objective import strong
+from ..objective import Objective, strong
+from ..step_control import SHARE
 from .base import (
     AbstractDescentAdjoint,
     AbstractFlowAdjoint,
     descent_field,
+    descent_mode,
     materialise,
     record_only,
 )
@@ -21,13 +28,16 @@ class StoredStates(AbstractFlowAdjoint, AbstractDescentAdjoint):
     *A flow* keeps `num_states` equally spaced states and steps the costate,
     d(costate)/dt = +∇²L(u)·costate from T to 0, by a Runge–Kutta method whose stages lie at stored
     states: of second `order` in the spacing T/(num_states − 1), modified Euler between neighbours;
-    of fourth, the classical method over two spacings, at the same cost. *Descent* keeps every
+    of fourth, the classical method over two spacings, at the same cost. Where the spacing is too
+    long for the method's stability it is divided, over interpolated states: the costate would grow
+    from step to step without a bound (NaN beyond `max_steps` parts). *Descent* keeps every
     step's parameters and optimizer state and is exact, for any optimizer: a step is taken back by
     the VJP of the optimizer's update and a forward-over-reverse Hessian-vector product of the
     loss, whose activations are not kept.
 
     Memory: one copy of the parameters a stored state, and in descent one of the optimizer's state.
-    Time: two Hessian-vector products a state, in descent one. Not for `jax.jvp`.
+    Time: two Hessian-vector products a state and a tenth of one to know the curvature, in descent
+    one. Not for `jax.jvp`.
 
     **Arguments:**
 
@@ -35,8 +45,8 @@ class StoredStates(AbstractFlowAdjoint, AbstractDescentAdjoint):
     - `order`: of the backward steps, 2 or 4; 4 needs an odd number of states.
 
     Source: A-MAML (Li et al. 2023), Section 3, Algorithm 2, where H stands for −∇²L; the fourth
-    order is not in the paper. Descent: GIMLI (Grefenstette et al. 2019), Algorithm 1, lines 10 to
-    15.
+    order and the division are not in the paper. Descent: GIMLI (Grefenstette et al. 2019),
+    Algorithm 1, lines 10 to 15.
     """
 
     num_states: int = eqx.field(default=100, static=True)
@@ -100,18 +110,55 @@ def _flow_backward(states, cotangent, perturbed, params_objective, *, T, ts, int
     at_T = jax.tree.map(lambda x: x[-1], states)
     costate = materialise(cotangent.final, at_T)
     shares = jax.tree.map(jnp.zeros_like, eqx.filter(objective, eqx.is_inexact_array))
+    most = integrator.max_steps
+    parts = _parts(objective, states, adjoint.num_states, h / (SHARE * REACH[adjoint.order]), most)
 
     def back(y, number):
         """To state `number` from the next that a step starts at: costate, objective's share."""
         slope = lambda state, y: objective.curvature(state, y[0])
         # Read one by one: slices of the path would be copies of it.
         at = lambda i: jax.tree.map(lambda x: x[number + i], states)
-        later_first = tuple(at(i) for i in reversed(range(spacings + 1)))
-        return SCHEMES[adjoint.order](slope, y, later_first, h), None
+        later_first = [at(i) for i in reversed(range(spacings + 1))]
+        # Tasks of a batch go together: loops of their own lengths would copy what they carry.
+        count = eqxi.unvmap_max(jnp.maximum(parts[number], parts[number + spacings]))
+
+        def part(k, y):
+            places = [(k + i / spacings) / count for i in range(spacings + 1)]
+            within = tuple(_between(later_first, place.astype(h.dtype)) for place in places)
+            return SCHEMES[adjoint.order](slope, y, within, h / count)
+
+        y = jax.lax.fori_loop(0, jnp.minimum(count, most), part, y)
+        return jax.tree.map(lambda x: jnp.where(count > most, jnp.nan, x), y), None
 
     ends = jnp.arange(0, adjoint.num_states - 1, spacings)
     (costate, shares), _ = jax.lax.scan(back, (costate, shares), ends, reverse=True)
     return costate, shares
+
+
+def _parts(
+    objective: Objective, states: PyTree, count: int, scale: Float[Array, ""], most: int
+) -> Int[Array, " n"]:
+    """Into how many parts a step at each state is divided: the curvature there times `scale`.
+
+    One more than `most` stands for too many, and for a curvature that is not finite.
+    """
+    looks = np.unique(np.append(np.arange(0, count, 10), count - 1))[::-1]
+    at = lambda i: jax.tree.map(lambda x: x[i], states)
+
+    mode, _ = descent_mode(at(-1), objective, None)
+    look = lambda mode, i: descent_mode(at(i), objective, mode)
+    _, curvature = jax.lax.scan(look, mode, jnp.asarray(looks))
+    curvature = jnp.interp(jnp.arange(count), looks[::-1], curvature[::-1])
+    parts = jnp.ceil(scale * curvature)
+    return jnp.where(parts <= most, jnp.maximum(parts, 1), most + 1).astype(int)
+
+
+def _between(states: list[PyTree], place: Float[Array, ""]) -> PyTree:
+    """On the polynomial through equally spaced states; 0 is the first, 1 the last of them."""
+    nodes = [i / (len(states) - 1) for i in range(len(states))]
+    weights = [math.prod((place - b) / (a - b) for b in nodes if b != a) for a in nodes]
+    mean = lambda *xs: sum(w * x for w, x in zip(weights, xs, strict=True)).astype(xs[0].dtype)
+    return jax.tree.map(mean, *states)
 
 
 def _minus(y, h, *slopes):
@@ -135,6 +182,7 @@ def _classical(slope, y, states, h):
 
 
 SCHEMES = {2: _modified_euler, 4: _classical}
+REACH = {2: 2.0, 4: 2.785}  # how far they are stable along the negative real axis
 
 
 def _steps(inputs, num_steps):

@@ -5,22 +5,28 @@ import jax
 import jax.numpy as jnp
 
 from ..descent import Descent
-from .base import AbstractDescentAdjoint, AbstractFlowAdjoint, descent_field, with_start
+from .base import (
+    AbstractDescentAdjoint,
+    AbstractFlowAdjoint,
+    descent_field,
+    descent_mode,
+    with_start,
+)
 
 
 class Unrolled(AbstractFlowAdjoint, AbstractDescentAdjoint):
     """Let JAX differentiate the loop as it stands, in reverse or forward mode, to any order.
 
     Exact for the discretised loop, any optimizer, every hyper-parameter. Memory grows with the
-    number of steps (for a flow, with `max_steps`). What `Checkpointed` says of a flow's loose
-    tolerance holds here, too.
+    number of steps (for a flow, with `max_steps`). A flow's steps are cut as for `Checkpointed`.
 
     Source: MAML (Finn et al. 2017); COMLN (Deleu et al. 2022), Table 1.
     """
 
     def solve_flow(self, objective, params, T, ts, integrator):
         """See `AbstractFlowAdjoint`."""
-        return integrator.solve(descent_field, params, objective, T, ts, diffrax.DirectAdjoint())
+        adjoint = diffrax.DirectAdjoint()
+        return integrator.solve(descent_field, params, objective, T, ts, adjoint, descent_mode)
 
     def descend(self, objective, params, num_steps, optimizer, path):
         """See `AbstractDescentAdjoint`."""

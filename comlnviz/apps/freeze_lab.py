@@ -1,5 +1,6 @@
 """FreezeLab: hold layers of a trained network still, and see whether it still adapts."""
 
+import math
 from typing import Any, final
 
 from ..figures.frozen_layers import FrozenLayersFigure
@@ -27,6 +28,7 @@ class FreezeLab(AbstractApp):
         self._tried: dict[tuple[float, int], dict[tuple[tuple[str, ...], float], float]] = {}
         self._compiled = False
         say = "Hold {} still while the network adapts to a task: on or off"
+        trained = math.log10(LEARNER.step_size)  # in the middle, and so on the slider's grid
         toggles = {name: toggle(f"freeze {name}", False, say.format(name)) for name in LAYERS}
         return {
             **toggles,
@@ -34,7 +36,12 @@ class FreezeLab(AbstractApp):
                 "noise on FC", NOISE, 0.0, f"Deviation of noise on FC's weights: 0–{NOISE[-1]:g}"
             ),
             "alpha": log_slider(
-                "α", -2, 2, LEARNER.step_size, "Learning rate within a task: 0.01–100"
+                "α",
+                trained - 2,
+                trained + 2,
+                LEARNER.step_size,
+                "Learning rate within a task, to a hundredth or to a hundred times that of "
+                f"training: {LEARNER.step_size / 100:g}–{LEARNER.step_size * 100:g}",
             ),
             "seed": number("tasks", 0, 999, 0, "Which new tasks: 0–999"),
         }

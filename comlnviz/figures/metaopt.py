@@ -49,7 +49,37 @@ def table_1(cells: Cells, protocols: Iterable[str], published: Mapping[str, floa
     return figure
 
 
-def figure_3(cells: Cells, published: Mapping[str, Any] | None = None) -> Figure:
+def figure_1(cells: Cells, published: Mapping[str, Any], iterations: Mapping[str, int]) -> Figure:
+    """Accuracy after adaptation over meta-training, of all four models; at the right the paper's.
+
+    **Arguments:**
+
+    - `cells`, `published`: of the record of the result `metaopt-table-1`.
+    - `iterations`: of meta-training, by column.
+
+    Source: Decoupling Adaptation from Modeling (2020), Figures 1 and A.5.
+    """
+    figure = new_figure(8.6, 3.4)
+    for i, (axes, (column, steps)) in enumerate(
+        zip(figure.subplots(1, 2), iterations.items(), strict=True)
+    ):
+        unit = "%" if i == 0 else ""
+        label_axes(axes, f"{column}: accuracy after adaptation", "iterations", unit)
+        axes.grid(True, lw=0.6)
+        place = published["columns"].index(column)
+        for row in published["rows"]:
+            name = row["method"]
+            colour, marker = _MARKERS[name]
+            course = cells[f"{name}, {column}"]["course"]
+            at = (np.arange(len(course)) + 0.5) * steps / len(course)
+            axes.plot(at, course, color=colour, lw=1.5, label=None if i else name)
+            axes.plot(1.05 * steps, row["values"][place][0], marker, color=colour, ms=5)
+    figure.legend(loc="outside lower center", ncols=len(_MARKERS), fontsize=8, frameon=False)
+    apply_theme(figure, dark=False)
+    return figure
+
+
+def figure_3(cells: Cells, published: Mapping[str, Any]) -> Figure:
     """Accuracy with 1 to 4 layers, with MAML and with KFC; dashed: the paper's.
 
     **Arguments:**
@@ -61,21 +91,22 @@ def figure_3(cells: Cells, published: Mapping[str, Any] | None = None) -> Figure
     figure = new_figure(5.6, 3.2)
     axes = figure.subplots()
     label_axes(axes, "Omniglot: accuracy after adaptation", "layers of the network", "%")
-    axes.set_xticks(range(1, 5))
+    layers = range(1, 5)
+    axes.set_xticks(layers)
     axes.grid(True, lw=0.6)
-    name = lambda layers: f"{layers} layer{'s' if layers > 1 else ''}"
-    theirs = {row["method"]: row["values"] for row in (published or {"rows": ()})["rows"]}
-    columns = (published or {"columns": ()})["columns"]
-    for model, colour in (("CNN", ORANGE), ("CNN w/ KFC", PURPLE)):
-        column = f"Omniglot: {model}"
-        seen = [(n, cells.get(f"{name(n)}, {column}", {})) for n in range(1, 5)]
-        known = [(n, cell["mean"], cell["ci95"]) for n, cell in seen if "mean" in cell]
-        label = f"{model if model != 'CNN' else 'CNN w/ MAML'}"
-        axes.errorbar(*zip(*known, strict=True), color=colour, fmt="o-", capsize=3, label=label)
-        if column in columns:
-            values = [theirs.get(name(n), {})[columns.index(column)] for n in range(1, 5)]
-            means = [value[0] if value else np.nan for value in values]
-            axes.plot(range(1, 5), means, "s--", color=colour, ms=4, lw=1)
+    theirs = {
+        f"{row['method']}, {column}": value
+        for row in published["rows"]
+        for column, value in zip(published["columns"], row["values"], strict=True)
+    }
+    for words, colour, label in (
+        ("CNN", ORANGE, "CNN w/ MAML"),
+        ("CNN w/ KFC", PURPLE, "CNN w/ KFC"),
+    ):
+        names = [f"{n} layer{'s' * (n > 1)}, Omniglot: {words}" for n in layers]
+        means, half = ([cells[each][key] for each in names] for key in ("mean", "ci95"))
+        axes.errorbar(layers, means, half, color=colour, fmt="o-", capsize=3, label=label)
+        axes.plot(layers, [theirs[each][0] for each in names], "s--", color=colour, ms=4, lw=1)
     axes.legend(fontsize=8, frameon=False)
     apply_theme(figure, dark=False)
     return figure

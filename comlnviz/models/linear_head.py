@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..curvature import any_direction, largest_curvature
+
 
 def _residual(logits: Float[Array, "*M N"], labels: Float[Array, "*M N"]) -> Float[Array, "*M N"]:
     """softmax(logits) − labels, with the digits kept near convergence.
@@ -102,18 +104,9 @@ class LinearHead(eqx.Module):
           default eight, from a vector of no meaning.
         """
         _, along = jax.linearize(self.vector_field, s)
-
-        def improve(mode):
-            change = along(mode)
-            curvature = jnp.linalg.norm(change)
-            turned = change / jnp.where(curvature > 0, curvature, 1)
-            return jnp.where(curvature > 0, turned, mode), curvature
-
         if mode is not None:
-            return improve(mode)
-        arbitrary = jnp.cos(jnp.arange(s.size, dtype=s.dtype)).reshape(s.shape)
-        start = (arbitrary / jnp.linalg.norm(arbitrary), jnp.zeros((), s.dtype))
-        return jax.lax.fori_loop(0, 8, lambda _, known: improve(known[0]), start)
+            return largest_curvature(along, mode)
+        return largest_curvature(along, any_direction(s), iterations=8)
 
 
 def cross_entropy(

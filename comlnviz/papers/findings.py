@@ -52,13 +52,18 @@ def _compare(
     rivals = [name for name in others if "mean" in cells.get(name, {})]
     ahead = [n for n in rivals if lead(n) > slack(n)]
     level = [n for n in rivals if n not in ahead and lead(n) >= -slack(n)]
-    listed = lambda names: ", ".join(f"{n} {cells[n]['mean']:{form}}" for n in names)
-    ours = f"{one} {cells[one]['mean']:{form}} ± {cells[one]['ci95']:{form}}"
+    column = f", {one.rsplit(', ', 1)[-1]}"  # the claim says which, where all are of one
+    common = column if all(name.endswith(column) for name in others) else ""
+    short = lambda name: name.removesuffix(common)
+    listed = lambda names: ", ".join(f"{short(n)} {cells[n]['mean']:{form}}" for n in names)
+    ours = f"{short(one)} {cells[one]['mean']:{form}} ± {cells[one]['ci95']:{form}}"
     if ahead:
         return Finding(claim, "does not hold", f"{ours}; {ahead_of_it} it: {listed(ahead)}")
     absent = [name for name in others if name not in cells]
     if absent:
-        return Finding(claim, "undecided", f"{ours}; no numbers yet for {', '.join(absent)}")
+        return Finding(
+            claim, "undecided", f"{ours}; no numbers yet for {', '.join(map(short, absent))}"
+        )
     if level:
         return Finding(claim, ties, f"{ours}; not told apart from it: {listed(level)}")
     return Finding(claim, "holds", f"{ours}; all others lie {behind} it")

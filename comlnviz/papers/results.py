@@ -93,10 +93,12 @@ class Result:
         record, protocol = self.record, self.record["protocol"]
         devices = ", ".join(dict.fromkeys(cell["device"] for cell in self.cells.values()))
         if "ways" in protocol:
-            what = (
-                f"{protocol['ways']}-way tasks of {protocol['data']}, {protocol['encoder']}, "
+            how = protocol.get("timed") or (
                 f"{protocol['num_steps']} steps of {protocol['batch_size']} tasks; mean and 95% "
                 f"interval over {protocol['test_tasks']:,} test tasks"
+            )
+            what = (
+                f"{protocol['ways']}-way tasks of {protocol['data']}, {protocol['encoder']}, {how}"
             )
         else:
             what = "; ".join(f"{name}: {value}" for name, value in protocol.items())

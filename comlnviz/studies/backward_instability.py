@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from ..curvature import any_direction, largest_curvature
 from ..inner import gradient_flow
 from ..integrator import get_solver
 from .kept import kept
@@ -124,11 +125,8 @@ def _curvature_along(land: Landscape, path: Array) -> Float[Array, " n"]:
 
 def _largest_curvature(land: Landscape, params: Array) -> Array:
     """By power iteration; for the convex losses here the largest eigenvalue is the dominant one."""
-    product = lambda v: jax.jvp(jax.grad(land.at), (params,), (v,))[1]
-    unit = lambda v: v / (jnp.linalg.norm(v.ravel()) + jnp.finfo(v.dtype).tiny)
-    first = unit(jnp.sin(1.0 + jnp.arange(params.size, dtype=params.dtype)).reshape(params.shape))
-    v = jax.lax.fori_loop(0, 24, lambda _, v: unit(product(v)), first)
-    return jnp.vdot(v, product(v))
+    _, along = jax.linearize(jax.grad(land.at), params)
+    return largest_curvature(along, any_direction(params), iterations=24)[1]
 
 
 def _integral_to_end(t: Array, values: Array) -> Array:

@@ -69,6 +69,32 @@ def test_flow_gradient_is_of_its_order_in_the_spacing(order, states):
         assert all(abs(slope - order) < 0.1 * order for slope in slopes), (part, errors)
 
 
+# Not divided, the costate grows to 10⁴⁰, and to 10⁷⁴ with the fourth order.
+@pytest.mark.parametrize("num_states, order", [(101, 2), (101, 4), (11, 2), (11, 4)])
+def test_a_spacing_that_is_too_long_for_stability_is_divided(num_states, order):
+    curvatures, ends = jnp.asarray([0.1, 1.0, 10.0]), jnp.asarray([0.3, 0.7, -0.2])
+    loss = lambda u, _: jnp.sum(curvatures * (u - ends) ** 2) / 2
+
+    @jax.grad
+    def gradient(u):
+        run = gradient_flow(loss, u, None, 30.0, adjoint=StoredStates(num_states, order))
+        return jnp.sum(run.params * jnp.asarray([1.0, 2.0, 3.0]))
+
+    exact = jnp.exp(-30 * curvatures) * jnp.asarray([1.0, 2.0, 3.0])
+    assert error(gradient(jnp.ones(3)), exact) < (1e-3 if num_states == 101 else 0.02)
+
+
+def test_too_many_parts_give_no_gradient_rather_than_a_wrong_one():
+    loss = lambda u, _: 1e9 * jnp.sum(u**2) / 2
+
+    @jax.grad
+    def gradient(u):
+        settings = dict(solver="kvaerno5", adjoint=StoredStates(11))
+        return jnp.sum(gradient_flow(loss, u, None, 1.0, **settings).params)
+
+    assert jnp.isnan(gradient(jnp.ones(2))).all()
+
+
 def test_flow_gradient_in_T_is_minus_the_alignment():
     run = lambda T: gradient_flow(make_loss(WEIGHT), PARAMS, (X, Y), T).params
     end = run(T)
