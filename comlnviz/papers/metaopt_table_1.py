@@ -57,7 +57,7 @@ def _omniglot(name: str, protocol: Protocol, scratch: Path) -> dict[str, Any]:
     protocol = dataclasses.replace(protocol, optimizer=f"adam {RATES[name][1]}")
     trained = train((omniglot(name),), protocol, 1, scratch / name)
     score = numbers(test(trained.algorithm, trained.run.meta, protocol, 1))
-    return {**score, "course": course(trained.run.history["score"])}
+    return {**score, "course": course(trained.run.history["validation_score"])}
 
 
 def preset(protocol: Protocol, num_steps: int, seeds: int, cost: str) -> Preset:
