@@ -50,7 +50,7 @@ def table_1(cells: Cells, protocols: Iterable[str], published: Mapping[str, floa
 
 
 def figure_1(cells: Cells, published: Mapping[str, Any], iterations: Mapping[str, int]) -> Figure:
-    """Accuracy after adaptation over meta-training, of all four models; at the right the paper's.
+    """Accuracy on new tasks over meta-training, of all four models; at the right the paper's.
 
     **Arguments:**
 
@@ -64,14 +64,14 @@ def figure_1(cells: Cells, published: Mapping[str, Any], iterations: Mapping[str
         zip(figure.subplots(1, 2), iterations.items(), strict=True)
     ):
         unit = "%" if i == 0 else ""
-        label_axes(axes, f"{column}: accuracy after adaptation", "iterations", unit)
+        label_axes(axes, f"{column}: accuracy on new tasks", "iterations", unit)
         axes.grid(True, lw=0.6)
         place = published["columns"].index(column)
         for row in published["rows"]:
             name = row["method"]
             colour, marker = _MARKERS[name]
             course = cells[f"{name}, {column}"]["course"]
-            at = (np.arange(len(course)) + 0.5) * steps / len(course)
+            at = (np.arange(len(course)) + 1) * steps / len(course)
             axes.plot(at, course, color=colour, lw=1.5, label=None if i else name)
             axes.plot(1.05 * steps, row["values"][place][0], marker, color=colour, ms=5)
     figure.legend(loc="outside lower center", ncols=len(_MARKERS), fontsize=8, frameon=False)
