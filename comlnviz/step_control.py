@@ -19,7 +19,12 @@ from jaxtyping import Array, Float, PyTree
 Fastest = Callable[[PyTree, Any, PyTree | None], tuple[PyTree, Float[Array, ""]]]
 
 # Of the longest stable step. Within a step the curvature moves, and it is known to a few per cent.
-SHARE = 0.7
+MARGIN = 0.7
+
+
+def hold(tree: PyTree) -> PyTree:
+    """The tree, its arrays held constant for differentiation."""
+    return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x, tree)
 
 
 class Damped(diffrax.AbstractStepSizeController):
@@ -29,7 +34,7 @@ class Damped(diffrax.AbstractStepSizeController):
 
     - `controller`: the one that watches the error.
     - `fastest`: how the largest curvature is followed. The eigenvalues of the field's Jacobian
-      must be real and ≤ 0, as in a gradient flow.
+      must be real, as in a gradient flow.
     - `reach`: of the solver's stability along the negative real axis.
     """
 
@@ -62,11 +67,10 @@ class Damped(diffrax.AbstractStepSizeController):
         return keep, next_t0, next_t1, made_jump, (state, mode), result
 
     def _fastest(self, y, args, mode):
-        hold = lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x
-        y, args = jax.tree.map(hold, (y, args))
+        y, args = hold((y, args))
         return self.fastest(y, args, mode)
 
     def _longest(self, curvature: Float[Array, ""]) -> Float[Array, ""]:
         """The longest step; without a bound where nothing bends, or nothing is known."""
         bends = curvature > 0
-        return jnp.where(bends, SHARE * self.reach / jnp.where(bends, curvature, 1), jnp.inf)
+        return jnp.where(bends, MARGIN * self.reach / jnp.where(bends, curvature, 1), jnp.inf)

@@ -1,8 +1,9 @@
 """What an adjoint is: a rule that takes a meta-gradient back through an inner loop.
 
 As in Diffrax, an adjoint never changes what an inner loop computes, only how it is differentiated
-(with one exception, named there: `Implicit`). Three kinds of loop, three abilities; an adjoint has
-one or several.
+(with two exceptions, named there: `Implicit`, and how long adaptive steps of a flow are where these
+steps are what is differentiated). Three kinds of loop, three abilities; an adjoint has one or
+several.
 """
 
 from abc import abstractmethod
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
-from ..curvature import any_direction, largest_curvature
+from ..curvature import largest_curvature
 from ..integrator import Integration, Integrator
 from ..models import LinearHead
 from ..objective import Objective
@@ -86,13 +87,11 @@ def descent_field(params: PyTree, objective: Objective) -> PyTree:
 
 
 def descent_mode(
-    params: PyTree, objective: Objective, mode: PyTree | None
+    params: PyTree, objective: Objective, mode: PyTree | None, iterations: int = 1
 ) -> tuple[PyTree, Float[Array, ""]]:
     """In which direction, and how fast, errors of u die out (or grow); `mode` was it before."""
-    along = lambda v: jax.jvp(objective.gradient, (params,), (v,))[1]
-    if mode is None:
-        return largest_curvature(along, any_direction(params), iterations=8)
-    return largest_curvature(along, mode)
+    _, along = jax.linearize(objective.gradient, params)
+    return largest_curvature(along, params, mode, iterations)
 
 
 def materialise(cotangent: PyTree, like: PyTree) -> PyTree:

@@ -23,7 +23,8 @@ class Checkpointed(AbstractFlowAdjoint, AbstractDescentAdjoint):
 
     A flow's derivative is that of the steps the solver took, their lengths held. Adaptive explicit
     steps are cut to where the solver is stable, or this derivative would grow with each of them; to
-    know the curvature takes a Hessian-vector product a step.
+    know the curvature takes a Hessian-vector product a step, and a copy of the parameters a
+    checkpoint.
 
     **Arguments:**
 

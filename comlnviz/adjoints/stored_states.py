@@ -1,17 +1,15 @@
 """Keep the states of the forward pass; take the costate back over them."""
 
-import math
-
 import diffrax
 import equinox as eqx
 import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from ..objective import Objective, strong
-from ..step_control import SHARE
+from ..step_control import MARGIN, hold
 from .base import (
     AbstractDescentAdjoint,
     AbstractFlowAdjoint,
@@ -28,16 +26,18 @@ class StoredStates(AbstractFlowAdjoint, AbstractDescentAdjoint):
     *A flow* keeps `num_states` equally spaced states and steps the costate,
     d(costate)/dt = +∇²L(u)·costate from T to 0, by a Runge–Kutta method whose stages lie at stored
     states: of second `order` in the spacing T/(num_states − 1), modified Euler between neighbours;
-    of fourth, the classical method over two spacings, at the same cost. Where the spacing is too
-    long for the method's stability it is divided, over interpolated states: the costate would grow
-    from step to step without a bound (NaN beyond `max_steps` parts). *Descent* keeps every
+    of fourth, the classical method over two spacings, at the same cost. A step that is too long for
+    the method's stability is divided, over interpolated states, or the costate would grow with each
+    of them; tasks of a batch are divided alike. Where that takes more than twice `max_steps` parts
+    in all, the gradient is NaN. *Descent* keeps every
     step's parameters and optimizer state and is exact, for any optimizer: a step is taken back by
     the VJP of the optimizer's update and a forward-over-reverse Hessian-vector product of the
     loss, whose activations are not kept.
 
     Memory: one copy of the parameters a stored state, and in descent one of the optimizer's state.
-    Time: two Hessian-vector products a state and a tenth of one to know the curvature, in descent
-    one. Not for `jax.jvp`.
+    Time: two Hessian-vector products a state, in descent one; for a flow, three more at every tenth
+    state (of a hundred or fewer, every tenth of the way), which tell the curvature. Not for
+    `jax.jvp`.
 
     **Arguments:**
 
@@ -110,61 +110,64 @@ def _flow_backward(states, cotangent, perturbed, params_objective, *, T, ts, int
     at_T = jax.tree.map(lambda x: x[-1], states)
     costate = materialise(cotangent.final, at_T)
     shares = jax.tree.map(jnp.zeros_like, eqx.filter(objective, eqx.is_inexact_array))
-    most = integrator.max_steps
-    parts = _parts(objective, states, adjoint.num_states, h / (SHARE * REACH[adjoint.order]), most)
+    ends = np.arange(0, adjoint.num_states - 1, spacings)
+    parts = h * _curvatures(objective, states, ends, spacings) / (MARGIN * REACH[adjoint.order])
+    parts = jnp.maximum(1, jnp.ceil(parts))
+    most = 2 * max(integrator.max_steps, len(ends))
+    lost = ~(parts.sum() <= most)
+    parts = jnp.where(lost, 1, parts).astype(int)
 
-    def back(y, number):
-        """To state `number` from the next that a step starts at: costate, objective's share."""
+    def back(y, step):
+        """Over a step that ends at state `number`: costate, objective's share."""
+        number, count = step
         slope = lambda state, y: objective.curvature(state, y[0])
-        # Read one by one: slices of the path would be copies of it.
-        at = lambda i: jax.tree.map(lambda x: x[number + i], states)
-        later_first = [at(i) for i in reversed(range(spacings + 1))]
-        count = jnp.maximum(parts[number], parts[number + spacings])
-        lost = count > most
         # Tasks of a batch go together: loops of their own lengths would copy what they carry.
-        count = eqxi.unvmap_max(jnp.where(lost, 1, count))
+        count = eqxi.unvmap_max(count)
 
-        def part(k, y):
-            places = [(k + i / spacings) / count for i in range(spacings + 1)]
-            within = tuple(_between(later_first, place.astype(h.dtype)) for place in places)
-            return SCHEMES[adjoint.order](slope, y, within, h / count)
+        def part(carry):
+            k, y = carry
+            shares = [(k + i / spacings) / count for i in range(spacings + 1)]
+            within = [_at(states, number + spacings * (1 - x.astype(h.dtype))) for x in shares]
+            return k + 1, SCHEMES[adjoint.order](slope, y, within, h / count)
 
-        y = jax.lax.fori_loop(0, count, part, y)
-        return jax.tree.map(lambda x: jnp.where(lost, jnp.nan, x), y), None
+        going = lambda carry: carry[0] < count
+        begin = jnp.zeros((), int), y
+        _, y = eqxi.while_loop(going, part, begin, max_steps=most, kind="checkpointed")
+        return y, None
 
-    ends = jnp.arange(0, adjoint.num_states - 1, spacings)
-    (costate, shares), _ = jax.lax.scan(back, (costate, shares), ends, reverse=True)
-    return costate, shares
+    steps = jnp.asarray(ends), parts
+    (costate, shares), _ = jax.lax.scan(back, (costate, shares), steps, reverse=True)
+    return jax.tree.map(lambda x: jnp.where(lost, jnp.nan, x), (costate, shares))
 
 
-def _parts(
-    objective: Objective, states: PyTree, count: int, scale: Float[Array, ""], most: int
-) -> Int[Array, " n"]:
-    """Into how many parts a step at each state is divided: the curvature there times `scale`.
-
-    One more than `most` stands for too many, and for a curvature that is not finite.
-    """
-    looks = np.unique(np.append(np.arange(0, count, 10), count - 1))[::-1]
+def _curvatures(
+    objective: Objective, states: PyTree, ends: np.ndarray, spacings: int
+) -> Float[Array, " steps"]:
+    """The largest curvature in each step, from a dozen looks along the path or more."""
+    states, objective = hold((states, objective))
+    last = ends[-1] + spacings
+    places = np.unique(np.append(np.arange(0, last, min(10, max(1, last // 10))), last))
     at = lambda i: jax.tree.map(lambda x: x[i], states)
-
     mode, _ = descent_mode(at(-1), objective, None)
-    look = lambda mode, i: descent_mode(at(i), objective, mode)
-    _, curvature = jax.lax.scan(look, mode, jnp.asarray(looks))
-    curvature = jnp.interp(jnp.arange(count), looks[::-1], curvature[::-1])
-    parts = jnp.ceil(scale * curvature)
-    return jnp.where(parts <= most, jnp.maximum(parts, 1), most + 1).astype(int)
+    look = lambda mode, i: descent_mode(at(i), objective, mode, 3)
+    _, seen = jax.lax.scan(look, mode, jnp.asarray(places), reverse=True)
+    known = jnp.interp(jnp.arange(last + 1), places, seen)
+    return jnp.maximum(known[ends], known[ends + spacings])
 
 
-def _between(states: list[PyTree], place: Float[Array, ""]) -> PyTree:
-    """On the polynomial through equally spaced states; 0 is the first, 1 the last of them."""
-    nodes = [i / (len(states) - 1) for i in range(len(states))]
-    weights = [math.prod((place - b) / (a - b) for b in nodes if b != a) for a in nodes]
-    add = lambda *xs: sum((w * x).astype(x.dtype) for w, x in zip(weights, xs, strict=True))
-    return jax.tree.map(add, *states)
+def _at(states: PyTree, place: Float[Array, ""]) -> PyTree:
+    """At a state's number, or on the line between two. Slices of the path would be copies of it."""
+
+    def read(x):
+        first = jnp.clip(jnp.floor(place).astype(int), 0, len(x) - 2)
+        beyond = (place - first).astype(x.dtype)
+        return (1 - beyond) * x[first] + beyond * x[first + 1]
+
+    return jax.tree.map(read, states)
 
 
 def _minus(y, h, *slopes):
-    return jax.tree.map(lambda y, *ks: y - h * sum(ks), y, *slopes)
+    return jax.tree.map(lambda y, *ks: (y - h * sum(ks)).astype(y.dtype), y, *slopes)
 
 
 def _modified_euler(slope, y, states, h):

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..curvature import any_direction, largest_curvature
+from ..curvature import largest_curvature
 
 
 def _residual(logits: Float[Array, "*M N"], labels: Float[Array, "*M N"]) -> Float[Array, "*M N"]:
@@ -104,9 +104,7 @@ class LinearHead(eqx.Module):
           default eight, from a vector of no meaning.
         """
         _, along = jax.linearize(self.vector_field, s)
-        if mode is not None:
-            return largest_curvature(along, mode)
-        return largest_curvature(along, any_direction(s), iterations=8)
+        return largest_curvature(along, s, mode)
 
 
 def cross_entropy(

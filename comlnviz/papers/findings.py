@@ -52,8 +52,9 @@ def _compare(
     rivals = [name for name in others if "mean" in cells.get(name, {})]
     ahead = [n for n in rivals if lead(n) > slack(n)]
     level = [n for n in rivals if n not in ahead and lead(n) >= -slack(n)]
-    column = f", {one.rsplit(', ', 1)[-1]}"  # the claim says which, where all are of one
-    common = column if all(name.endswith(column) for name in others) else ""
+    column = one.rsplit(", ", 1)[-1]
+    said = column in claim and all(name.endswith(f", {column}") for name in others)
+    common = f", {column}" if said else ""
     short = lambda name: name.removesuffix(common)
     listed = lambda names: ", ".join(f"{short(n)} {cells[n]['mean']:{form}}" for n in names)
     ours = f"{short(one)} {cells[one]['mean']:{form}} ± {cells[one]['ci95']:{form}}"

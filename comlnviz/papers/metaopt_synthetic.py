@@ -134,7 +134,7 @@ class SaturatingNetwork(AbstractNetwork):
 def measure(name: str, guess: Guess, num_steps: int, seeds: int = 1) -> dict[str, Any]:
     """Meta-train one of `MODELS` as the appendix says; accuracy on new tasks, and its course.
 
-    Numbers are means over the seeds, the course that of the first.
+    Accuracies are means over the seeds; the course, and the norm at its end, those of the first.
 
     **Raises** `TrainingError` when one of them diverges.
     """
@@ -176,8 +176,9 @@ def learn(
 
 
 def course(scores: np.ndarray) -> list[float]:
-    """Accuracies on the way in per cent, where there are more than 50 their means by fiftieths."""
-    parts = np.array_split(scores, min(50, len(scores)))
+    """Accuracies on the way in per cent; of a hundred or more, means of about fifty parts."""
+    size = max(1, len(scores) // 50)
+    parts = [scores[i : i + size] for i in range(0, len(scores), size)]
     return [round(100 * float(part.mean()), 1) for part in parts]
 
 

@@ -84,6 +84,37 @@ def test_a_spacing_that_is_too_long_for_stability_is_divided(num_states, order):
     assert error(gradient(jnp.ones(3)), exact) < (1e-3 if num_states == 101 else 0.02)
 
 
+@pytest.mark.parametrize("order", [2, 4])
+def test_a_direction_that_is_sharp_only_at_first_is_found(order):
+    turn = jnp.asarray(np.linalg.qr(rng.normal(size=(64, 64)))[0])
+
+    def loss(u, _):
+        gate, across, *_ = v = turn @ u  # the gate opens on the way, and then nothing is sharp
+        sharp = 200 * jax.nn.sigmoid(8 * (5 - gate)) * across**2
+        return sharp - gate + 0.75 * jnp.sum(v[1:] ** 2)
+
+    @jax.jit
+    @jax.grad
+    def gradient(u):
+        run = gradient_flow(loss, u, None, 10.0, adjoint=StoredStates(101, order))
+        return run.params @ turn[0]
+
+    start = turn.T @ jnp.linspace(0, 1, 64).at[0].set(0)
+    assert error(gradient(start), turn[0]) < 1e-2  # not divided: 1e145
+
+
+def test_a_flow_can_be_differentiated_twice():
+    start, loss = jnp.asarray([0.3, 0.7]), lambda u, _: jnp.sum(jnp.cosh(u))
+
+    def second(adjoint):
+        end = lambda u: jnp.sum(
+            gradient_flow(loss, u, None, 1.0, adjoint=adjoint, max_steps=64).params ** 2
+        )
+        return jax.jit(jax.grad(lambda u: jnp.sum(jax.grad(end)(u))))(start)
+
+    assert error(second(StoredStates(41)), second(Unrolled())) < 1e-3
+
+
 def test_too_many_parts_give_no_gradient_rather_than_a_wrong_one():
     loss = lambda u, curvature: curvature * jnp.sum(u**2) / 2
 
