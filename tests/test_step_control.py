@@ -8,6 +8,7 @@ import pytest
 
 from comlnviz import gradient_flow, linear_flow, runge_kutta
 from comlnviz.adjoints import Checkpointed, ForwardSensitivity, GramAdjoint, Unrolled
+from comlnviz.adjoints.base import head_field, head_mode
 from comlnviz.curvature import largest_curvature
 from comlnviz.integrator import Integrator, get_solver
 from comlnviz.models import LinearHead
@@ -84,14 +85,12 @@ def test_no_step_is_longer_than_the_solver_is_stable():
     W0, X, Y, _ = stiff_task(0, ways=2, shots=10, d=4, scale=4.0, positive=False)
     head = LinearHead.on(jnp.asarray(W0), jnp.asarray(X), jnp.asarray(Y), jnp.zeros(()))
     integrator = Integrator(get_solver("dopri5"), 1e-3, 1e-3, None, 4096)
-    field = lambda s, head: head.vector_field(s)
-    fastest = lambda s, head, mode: head.fastest_mode(s, mode)
     T = jnp.asarray(10.0)
-    step = jax.jit(lambda state: integrator.step(field, state, head, T, fastest))
+    step = jax.jit(lambda state: integrator.step(head_field, state, head, T, head_mode))
     jacobian = jax.jit(jax.jacobian(head.vector_field))
     curvature = lambda s: max(abs(np.linalg.eigvals(jacobian(s).reshape(s.size, s.size))))
 
-    state, lengths = integrator.init(field, head.start(), head, T, fastest), []
+    state, lengths = integrator.init(head_field, head.start(), head, T, head_mode), []
     while not state.done:
         length, before = state.next_t - state.t, state
         state = step(state)
@@ -136,8 +135,7 @@ def test_an_overflow_is_an_unknown_curvature():
 
 
 def test_constant_and_implicit_steps_are_left_alone():
-    fastest = lambda s, head, mode: head.fastest_mode(s, mode)
     constant = Integrator(diffrax.Euler(), None, None, 0.01, 100)
     implicit = Integrator(diffrax.Kvaerno5(), 1e-6, 1e-6, None, 100)
-    assert type(constant._controller(fastest)) is diffrax.ConstantStepSize
-    assert type(implicit._controller(fastest)) is diffrax.PIDController
+    assert type(constant._controller(head_mode)) is diffrax.ConstantStepSize
+    assert type(implicit._controller(head_mode)) is diffrax.PIDController

@@ -126,8 +126,8 @@ def _flow_backward(states, cotangent, perturbed, params_objective, *, T, ts, int
 
         def part(carry):
             k, y = carry
-            shares = [(k + i / spacings) / count for i in range(spacings + 1)]
-            within = [_at(states, number + spacings * (1 - x.astype(h.dtype))) for x in shares]
+            gone = [(k + i / spacings) / count for i in range(spacings + 1)]
+            within = [_at(states, number + spacings * (1 - share)) for share in gone]
             return k + 1, SCHEMES[adjoint.order](slope, y, within, h / count)
 
         going = lambda carry: carry[0] < count

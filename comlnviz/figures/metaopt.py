@@ -6,7 +6,17 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import BLUE, ORANGE, PURPLE, SKY, apply_theme, label_axes, new_figure
+from .style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    apply_theme,
+    label_axes,
+    new_figure,
+)
 
 Cells = Mapping[str, Mapping[str, Any]]
 _MARKERS = {
@@ -107,6 +117,34 @@ def figure_3(cells: Cells, published: Mapping[str, Any]) -> Figure:
         means, half = ([cells[each][key] for each in names] for key in ("mean", "ci95"))
         axes.errorbar(layers, means, half, color=colour, fmt="o-", capsize=3, label=label)
         axes.plot(layers, [theirs[each][0] for each in names], "s--", color=colour, ms=4, lw=1)
+    axes.legend(fontsize=8, frameon=False)
+    apply_theme(figure, dark=False)
+    return figure
+
+
+def figure_a3(cells: Cells) -> Figure:
+    """A large network's accuracy, its numbers below a threshold set to zero after adaptation.
+
+    The dot is where as many are left as the small network has; that one's accuracies are level.
+
+    **Arguments:**
+
+    - `cells`: of the result `metaopt-table-A1`.
+
+    Source: Decoupling Adaptation from Modeling (2020), Figure A.3.
+    """
+    figure = new_figure(5.6, 3.2)
+    axes = figure.subplots()
+    label_axes(axes, "Omniglot: a large network, pruned", "weights set to zero below", "%")
+    axes.grid(True, lw=0.6)
+    pruned = cells["w/ PRUNE, Omniglot"]
+    means, half = np.transpose(pruned["curve"])
+    axes.errorbar(pruned["thresholds"], means, half, fmt="o-", color=GREEN, ms=4, label="pruned")
+    size = f"to {pruned['kept']:,} numbers"
+    axes.plot(pruned["threshold"], pruned["mean"], "D", color=VERMILLION, ms=7, label=size)
+    for words, colour in (("KFC", PURPLE), ("MAML", ORANGE)):
+        level = cells[f"w/ {words}, Omniglot"]["mean"]
+        axes.axhline(level, color=colour, lw=1.4, ls="--", label=f"a small network, {words}")
     axes.legend(fontsize=8, frameon=False)
     apply_theme(figure, dark=False)
     return figure
