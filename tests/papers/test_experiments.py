@@ -17,8 +17,13 @@ from comlnviz.training import TrainingError
 
 EXPERIMENTS = pytest.mark.parametrize("identifier", papers.EXPERIMENTS)
 STORED = pytest.mark.parametrize(
-    "identifier",
-    [n for n in papers.EXPERIMENTS if (papers.results_folder() / f"{n}-classroom.json").is_file()],
+    ("identifier", "size"),
+    [
+        (name, size)
+        for name, experiment in papers.EXPERIMENTS.items()
+        for size in experiment.presets
+        if (papers.results_folder() / f"{name}-{size}.json").is_file()
+    ],
 )
 silent = lambda sentence: None
 
@@ -144,9 +149,9 @@ def test_every_experiment_says_what_it_takes(identifier):
 
 
 @STORED
-def test_what_is_stored_is_of_the_present_protocol_and_shows_itself(identifier):
-    result = papers.result(identifier)
-    preset = papers.EXPERIMENTS[identifier].presets["classroom"]()
+def test_what_is_stored_is_of_the_present_protocol_and_shows_itself(identifier, size):
+    result = papers.result(identifier, size)
+    preset = papers.EXPERIMENTS[identifier].presets[size]()
     assert result.record["protocol"] == json.loads(json.dumps(preset.protocol))
     assert result.cells and set(result.cells) <= set(preset.cells)
     assert result.record["complete"] == (set(result.cells) == set(preset.cells))
