@@ -30,8 +30,8 @@ def largest_curvature(
     else:
         start = _unit(jax.tree.map(lambda m, o: m + 0.1 * o, mode, other))
 
-    def improve(_, known):
-        mode, _ = known
+    def improve(_, found):
+        mode, _ = found
         change = along(mode)
         stretch = optax.tree.norm(change)
         known = (stretch > 0) & jnp.isfinite(stretch)

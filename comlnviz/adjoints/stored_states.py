@@ -29,10 +29,9 @@ class StoredStates(AbstractFlowAdjoint, AbstractDescentAdjoint):
     of fourth, the classical method over two spacings, at the same cost. A step that is too long for
     the method's stability is divided, over interpolated states, or the costate would grow with each
     of them; tasks of a batch are divided alike. Where that takes more than twice `max_steps` parts
-    in all, the gradient is NaN. *Descent* keeps every
-    step's parameters and optimizer state and is exact, for any optimizer: a step is taken back by
-    the VJP of the optimizer's update and a forward-over-reverse Hessian-vector product of the
-    loss, whose activations are not kept.
+    in all, the gradient is NaN. *Descent* keeps every step's parameters and optimizer state and is
+    exact, for any optimizer: a step is taken back by the VJP of the optimizer's update and a
+    forward-over-reverse Hessian-vector product of the loss, whose activations are not kept.
 
     Memory: one copy of the parameters a stored state, and in descent one of the optimizer's state.
     Time: two Hessian-vector products a state, in descent one; for a flow, three more at every tenth

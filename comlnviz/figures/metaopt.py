@@ -70,11 +70,9 @@ def figure_1(cells: Cells, published: Mapping[str, Any], iterations: Mapping[str
     Source: Decoupling Adaptation from Modeling (2020), Figures 1 and A.5.
     """
     figure = new_figure(8.6, 3.4)
-    for i, (axes, (column, steps)) in enumerate(
-        zip(figure.subplots(1, 2), iterations.items(), strict=True)
-    ):
-        unit = "%" if i == 0 else ""
-        label_axes(axes, f"{column}: accuracy on new tasks", "iterations", unit)
+    panels = figure.subplots(1, 2)
+    for axes, (column, steps) in zip(panels, iterations.items(), strict=True):
+        label_axes(axes, f"{column}: accuracy on new tasks", "iterations", "%")
         axes.grid(True, lw=0.6)
         place = published["columns"].index(column)
         for row in published["rows"]:
@@ -82,9 +80,12 @@ def figure_1(cells: Cells, published: Mapping[str, Any], iterations: Mapping[str
             colour, marker = _MARKERS[name]
             course = cells[f"{name}, {column}"]["course"]
             at = (np.arange(len(course)) + 1) * steps / len(course)
-            axes.plot(at, course, color=colour, lw=1.5, label=None if i else name)
+            axes.plot(at, course, color=colour, lw=1.5, label=name)
             axes.plot(1.05 * steps, row["values"][place][0], marker, color=colour, ms=5)
-    figure.legend(loc="outside lower center", ncols=len(_MARKERS), fontsize=8, frameon=False)
+    lines, labels = panels[0].get_legend_handles_labels()
+    figure.legend(
+        lines, labels, loc="outside lower center", ncols=len(_MARKERS), fontsize=8, frameon=False
+    )
     apply_theme(figure, dark=False)
     return figure
 

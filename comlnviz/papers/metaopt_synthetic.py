@@ -131,10 +131,13 @@ class SaturatingNetwork(AbstractNetwork):
         return jnp.clip(self.inner(images), -88.0, 16.6)
 
 
-def measure(name: str, guess: Guess, num_steps: int, seeds: int = 1) -> dict[str, Any]:
+def measure(
+    name: str, guess: Guess, num_steps: int, seeds: int, scratch: Path | None = None
+) -> dict[str, Any]:
     """Meta-train one of `MODELS` as the appendix says; accuracy on new tasks, and its course.
 
     Accuracies are means over the seeds; the course, and the norm at its end, those of the first.
+    What is computed in seconds leaves no checkpoints in `scratch`.
 
     **Raises** `TrainingError` when one of them diverges.
     """
@@ -182,14 +185,10 @@ def course(scores: np.ndarray) -> list[float]:
     return [round(100 * float(part.mean()), 1) for part in parts]
 
 
-def _cell(name: str, guess: Guess, num_steps: int, scratch: Path) -> dict[str, Any]:
-    return measure(name, guess, num_steps)
-
-
 def preset(num_steps: int, cost: str) -> Preset:
     """Every model under every guess."""
     cells = {
-        f"{name}, {words.replace(', ', ' · ')}": partial(_cell, name, guess, num_steps)
+        f"{name}, {words.replace(', ', ' · ')}": partial(measure, name, guess, num_steps, 1)
         for words, guess in GUESSES.items()
         for name in MODELS
     }

@@ -49,10 +49,6 @@ def omniglot(name: str) -> AbstractAlgorithm:
     }[name]
 
 
-def _synthetic(name: str, num_steps: int, seeds: int, scratch: Path) -> dict[str, Any]:
-    return measure(name, GUESSES[GUESS], num_steps, seeds)
-
-
 def _omniglot(name: str, protocol: Protocol, scratch: Path) -> dict[str, Any]:
     protocol = dataclasses.replace(protocol, optimizer=f"adam {RATES[name][1]}")
     trained = train((omniglot(name),), protocol, 1, scratch / name)
@@ -62,7 +58,8 @@ def _omniglot(name: str, protocol: Protocol, scratch: Path) -> dict[str, Any]:
 
 def preset(protocol: Protocol, num_steps: int, seeds: int, cost: str) -> Preset:
     """Both columns."""
-    cells = {f"{n}, Synthetic": partial(_synthetic, n, num_steps, seeds) for n in MODELS}
+    guess = GUESSES[GUESS]
+    cells = {f"{n}, Synthetic": partial(measure, n, guess, num_steps, seeds) for n in MODELS}
     cells |= {f"{n}, Omniglot": partial(_omniglot, n, protocol) for n in MODELS}
     described = {
         "Synthetic": {
