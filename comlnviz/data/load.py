@@ -29,7 +29,8 @@ def load(
       that the environment variable COMLNVIZ_DATA names, then among what `comlnviz data get` has
       downloaded.
     - `options`: for Omniglot `rotations=True`, each character turned by 90, 180 and 270 degrees
-      being a class of its own, and `by="alphabets"`, so that no alphabet is in two splits.
+      being a class of its own; `by="alphabets"`, so that no alphabet is in two splits (the default
+      of the minimal sets), or `by="characters"`, all being shuffled (the default of the full one).
 
     The first load parses the files and keeps the arrays in the cache folder.
 
@@ -60,12 +61,10 @@ def parse(name: str, where: Path, split: str, new: NewArray, **options: Any) -> 
     with open_files(where, source.parts, data_folder()) as files:
         images, names = source.parse(files, split, new, **options)
     expected = source.classes.get(split)
-    if expected is not None:
-        expected *= 4 if options.get("rotations") else 1
-        if len(names) != expected:
-            raise DamagedFile(
-                f"the {split} split in {where} has {len(names)} classes in place of {expected}"
-            )
+    if expected is not None and len(names) != expected:
+        raise DamagedFile(
+            f"the {split} split in {where} has {len(names)} classes in place of {expected}"
+        )
     return images, names
 
 

@@ -13,8 +13,8 @@ from .store import NewArray
 _SIDE, _DRAWINGS = 28, 20
 _PATH = re.compile(r"(?:^|/)([^/]+)/(character\d+)/[^/]+\.png$")
 _SEED = 0  # of the shuffle of characters
-_CHARACTERS = 1623
-_USUAL = {"train": (0, 1100), "validation": (1100, 1200), "test": (1200, 1623)}
+_CHARACTERS, _MINIMAL_CHARACTERS = 1623, 242
+_USUAL = {"train": (0, 1100), "validation": (1100, 1200), "test": (1200, 1623)}  # of the 1623
 _MINIMAL = {
     "train": ("Balinese", "Early_Aramaic", "Greek", "Japanese_(katakana)", "Latin"),
     "validation": ("Tagalog",),
@@ -33,46 +33,54 @@ def parse_omniglot(
       (2016), whose own shuffle is not known.
     - `rotations`: each character turned by 90, 180 and 270 degrees is a class of its own.
     """
-    found = _characters(files)
-    if len(found) != _CHARACTERS:
-        raise DamagedFile(
-            f"{files.where} has {len(found):,} of Omniglot's {_CHARACTERS:,} characters"
-        )
+    found = _characters(files, _CHARACTERS)
     if by == "characters":
-        order = np.random.Generator(np.random.PCG64(_SEED)).permutation(len(found))
-        start, stop = _USUAL[split]
-        names = sorted(found)
-        chosen = [names[i] for i in order[start:stop]]
-    else:
-        evaluation = {n for n, paths in found.items() if "images_evaluation/" in paths[0]}
-        background = sorted({alphabet for alphabet, _ in found.keys() - evaluation})
-        last = background[-5:]
-        belongs = lambda n: "test" if n in evaluation else "validation" if n[0] in last else "train"
-        chosen = [n for n in sorted(found) if belongs(n) == split]
-    return _drawn(files, {name: found[name] for name in chosen}, new, rotations)
+        return _drawn(files, _shuffled(found, split), new, rotations)
+    evaluation = {n for n, paths in found.items() if "images_evaluation/" in paths[0]}
+    background = sorted({alphabet for alphabet, _ in found.keys() - evaluation})
+    last = background[-5:]
+    belongs = lambda n: "test" if n in evaluation else "validation" if n[0] in last else "train"
+    chosen = {n: found[n] for n in sorted(found) if belongs(n) == split}
+    return _drawn(files, chosen, new, rotations)
 
 
 def parse_minimal(
-    files: Files, split: str, new: NewArray, *, rotations: bool
+    files: Files, split: str, new: NewArray, *, by: str, rotations: bool
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The same of the authors' two small sets: five, one and two of their eight alphabets."""
-    found = _characters(files)
-    chosen = [name for name in sorted(found) if name[0] in _MINIMAL[split]]
-    return _drawn(files, {name: found[name] for name in chosen}, new, rotations)
+    """The same of the authors' two small sets, by default five, one and two of their eight
+    alphabets; `by="characters"` in the proportions of the full set.
+    """
+    found = _characters(files, _MINIMAL_CHARACTERS)
+    if by == "characters":
+        return _drawn(files, _shuffled(found, split), new, rotations)
+    chosen = {n: found[n] for n in sorted(found) if n[0] in _MINIMAL[split]}
+    return _drawn(files, chosen, new, rotations)
 
 
-def _characters(files: Files) -> dict[tuple[str, str], list[str]]:
-    """The drawings' paths by (alphabet, character); of what is in both small sets, one copy."""
+_Paths = dict[tuple[str, str], list[str]]  # of a character's drawings, by alphabet and character
+
+
+def _shuffled(found: _Paths, split: str) -> _Paths:
+    order = np.random.Generator(np.random.PCG64(_SEED)).permutation(len(found))
+    start, stop = (bound * len(found) // _CHARACTERS for bound in _USUAL[split])
+    names = sorted(found)
+    return {names[i]: found[names[i]] for i in order[start:stop]}
+
+
+def _characters(files: Files, number: int) -> _Paths:
+    """All there are, which must be so many; of what is in both small sets, one copy."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for path in files.names:
         if match := _PATH.search(path):
             drawings = found.setdefault((match[1], match[2]), {})
             drawings.setdefault(path.rsplit("/", 1)[1], path)
+    if len(found) != number:
+        raise DamagedFile(f"{files.where} has {len(found):,} of the {number:,} characters")
     return {name: [d[file] for file in sorted(d)] for name, d in found.items()}
 
 
 def _drawn(
-    files: Files, found: dict[tuple[str, str], list[str]], new: NewArray, rotations: bool
+    files: Files, found: _Paths, new: NewArray, rotations: bool
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     turns = (0, 1, 2, 3) if rotations else (0,)
     images: Any = new((len(found) * len(turns), _DRAWINGS, _SIDE, _SIDE, 1), np.uint8)

@@ -84,7 +84,7 @@ SOURCES: Mapping[str, Source] = {
     "omniglot": Source(
         about="28×28 handwritten characters of 50 alphabets",
         licence="MIT",
-        classes={},  # which depends on `by`: the number of characters is what tells
+        classes={},  # which depends on `by`: the number of characters tells, here and below
         parse=parse_omniglot,
         options={"by": ("characters", "alphabets"), "rotations": (False, True)},
         remotes=(
@@ -96,9 +96,9 @@ SOURCES: Mapping[str, Source] = {
     "omniglot-minimal": Source(
         about="the same of 8 alphabets, 242 characters",
         licence="MIT",
-        classes={"train": 143, "validation": 17, "test": 82},
+        classes={},
         parse=parse_minimal,
-        options={"rotations": (False, True)},
+        options={"by": ("alphabets", "characters"), "rotations": (False, True)},
         remotes=(
             _omniglot(
                 "images_background_small1",

@@ -10,7 +10,7 @@ from ..models import LinNet
 from .experiment import Experiment, Preset
 from .findings import Cells, Finding, is_so
 from .metaopt_synthetic import GUESSES, LINNET, D, learn
-from .metaopt_table_1 import GUESS
+from .metaopt_table_1 import SYNTHETIC
 
 WIDTHS, DEPTHS = tuple(2**k for k in range(1, 9)), (1, 2, 3, 4)
 ADAPTS = 90.0  # per cent; the figure's curves end above it
@@ -30,15 +30,15 @@ def preset(num_steps: int, cost: str) -> Preset:
     }
     protocol = {
         "meta-training": f"{num_steps} steps of SGD, one task each",
-        "guess": GUESS,
-        **dataclasses.asdict(GUESSES[GUESS]),
+        "guess": SYNTHETIC,
+        **dataclasses.asdict(GUESSES[SYNTHETIC]),
         "rates": f"those of {LINNET} for all",
     }
     return Preset((), cost, protocol, cells)
 
 
 def _cell(width: int, depth: int, num_steps: int, scratch: Path) -> dict[str, Any]:
-    guess = GUESSES[GUESS]
+    guess = GUESSES[SYNTHETIC]
     fast, slow = guess.rates[LINNET]
     algorithm = MAML(LinNet(D, (width,) * depth), fast, guess.num_steps)
     return learn(algorithm, slow, guess, num_steps)

@@ -24,7 +24,8 @@ from ..training import TrainingError, evaluate, meta_train
 from ..training.evaluate import ci95
 from .experiment import Experiment, Preset
 from .few_shot import numbers
-from .findings import Cells, Finding, is_so
+from .findings import Cells, Finding
+from .guesses import all_cells, appears_under
 
 D, TEST_TASKS = 100, 200
 LR, LINNET, KLIN, KFCS = MODELS = ("LR w/ MAML", "LR + LinNet w/ MAML", "LR w/ KLin", "LR w/ KFC")
@@ -187,11 +188,11 @@ def course(scores: np.ndarray) -> list[float]:
 
 def preset(num_steps: int, cost: str) -> Preset:
     """Every model under every guess."""
-    cells = {
-        f"{name}, {words.replace(', ', ' · ')}": partial(measure, name, guess, num_steps, 1)
-        for words, guess in GUESSES.items()
-        for name in MODELS
-    }
+    cells = all_cells(
+        MODELS,
+        GUESSES,
+        lambda name, words: partial(measure, name, GUESSES[words], num_steps, 1),
+    )
     settings = {words: dataclasses.asdict(guess) for words, guess in GUESSES.items()}
     protocol = {
         "meta-training": f"{num_steps} steps of SGD, one task each",
@@ -203,21 +204,12 @@ def preset(num_steps: int, cost: str) -> Preset:
 
 def judge(cells: Cells) -> tuple[Finding, ...]:
     """The published pattern: regression near chance, each of the others above 90%."""
-    found = []
-    for words in GUESSES:
-        column = words.replace(", ", " · ")
-        row = [cells.get(f"{name}, {column}", {}) for name in MODELS]
-        if not all(row):
-            continue
-        values = [cell.get("mean") for cell in row]
-        lr, others = values[0], values[1:]
-        holds = lr is not None and lr < 60 and all(v is not None and v > 90 for v in others)
-        said = ", ".join(
-            f"{name} {'diverged' if v is None else f'{v:.1f}'}"
-            for name, v in zip(MODELS, values, strict=True)
-        )
-        found.append(is_so(f"The published pattern appears: {words}.", holds, said))
-    return tuple(found)
+    return appears_under(GUESSES, MODELS, cells, _published)
+
+
+def _published(means: list[float | None]) -> bool:
+    lr, *others = means
+    return lr is not None and lr < 60 and all(m is not None and m > 90 for m in others)
 
 
 EXPERIMENT = Experiment(

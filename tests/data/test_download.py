@@ -11,6 +11,7 @@ import pytest
 
 from comlnviz.cli import main
 from comlnviz.data import DataError, download, load, sources
+from comlnviz.data import omniglot as omniglot_module
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -65,9 +66,8 @@ def omniglot(server, tmp_path, monkeypatch):
         urls = (f"{server}/elsewhere/{part}.zip", f"{server}/{part}.zip")
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
         remotes.append(sources.Remote(f"{part}.zip", urls, digest))
-    source = dataclasses.replace(
-        sources.SOURCES["omniglot-minimal"], classes={}, remotes=tuple(remotes)
-    )
+    monkeypatch.setattr(omniglot_module, "_MINIMAL_CHARACTERS", 3)
+    source = dataclasses.replace(sources.SOURCES["omniglot-minimal"], remotes=tuple(remotes))
     monkeypatch.setitem(sources.SOURCES, "omniglot-minimal", source)
     return source
 

@@ -69,6 +69,16 @@ def test_omniglots_minimal_splits_have_disjoint_alphabets(published):
     assert len(set.union(*alphabets)) == sum(map(len, alphabets)) == 8
 
 
+def test_omniglots_minimal_splits_by_characters_have_the_full_ones_proportions(published):
+    folder = published / "omniglot"
+    split = lambda s: load("omniglot-minimal", split=s, folder=folder, by="characters").names
+    train, validation, test = map(split, ("train", "validation", "test"))
+    assert [len(train), len(validation), len(test)] == [164, 14, 64]
+    assert len({*train, *validation, *test}) == 242
+    alphabets = lambda names: {name.split()[0] for name in names}
+    assert alphabets(train) >= alphabets(test), "none is new"
+
+
 def test_rotated_characters_are_classes_of_their_own(published):
     plain = load("omniglot-minimal", split="validation", folder=published / "omniglot")
     turned = load(
@@ -105,7 +115,7 @@ def test_full_omniglot_is_split_by_characters_or_by_alphabets(tmp_path, monkeypa
 def test_an_omniglot_that_is_not_whole_is_told(tmp_path, monkeypatch):
     parts = {"images_background": {"A": 1}, "images_evaluation": {"B": 1}}
     published_formats.omniglot(tmp_path, parts, drawings=2)
-    with pytest.raises(DataError, match=r"has 2 of Omniglot's 1,623 characters: delete it and run"):
+    with pytest.raises(DataError, match=r"has 2 of the 1,623 characters: delete it and run"):
         load("omniglot", folder=tmp_path)
     monkeypatch.setattr(omniglot_module, "_CHARACTERS", 2)
     with pytest.raises(DataError, match=r"A character01 in .* has 2 drawings in place of 20"):
