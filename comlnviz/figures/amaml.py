@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from ..studies.learned_starts import METHODS
-from .regression import COLOURS, DASHES
+from .regression import LOOKS
 from .style import apply_theme, label_axes, new_figure
 
 Cells = Mapping[str, Mapping[str, Any]]
@@ -36,7 +36,7 @@ def figure_2(cells: Cells) -> Figure:
             cell = cells.get(f"{method}, {name}", {})
             if "curve" in cell:
                 x, y = (np.asarray(cell[part], float) for part in ("steps", "curve"))
-                look: dict[str, Any] = dict(color=COLOURS[label], ls=DASHES.get(label, "-"))
+                look: dict[str, Any] = dict(LOOKS[label])
                 panel.plot(x, y, lw=1.6, label=label, **look)
         low, high = panel.get_ylim()
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high < 15 * low else (1,)))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..papers.guesses import cell_of
 from .style import (
     BLUE,
     GREEN,
@@ -25,34 +26,44 @@ _MARKERS = {
     "LR w/ KLin": (BLUE, "D"),
     "LR w/ KFC": (PURPLE, "^"),
 }
-_DIVERGED = 43.0  # where a run that diverged is drawn, left of all accuracies
+_CHANCE = {"Synthetic": 50, "Omniglot": 20}
 
 
-def table_1(cells: Cells, protocols: Iterable[str], published: Mapping[str, float]) -> Figure:
+def table_1(
+    cells: Cells, protocols: Iterable[str], published: Mapping[str, Any], column: str
+) -> Figure:
     """Accuracy of the four models under each protocol, the published ones above.
 
     **Arguments:**
 
-    - `cells`: of the result `metaopt-synthetic`.
+    - `cells`: of the result `metaopt-synthetic` or `metaopt-omniglot`.
     - `protocols`: the names of the rows, from the top; cells that there are not stay empty.
-    - `published`: by model, in %.
+    - `published`: what `papers.published` has of Table 1, and its `column`.
 
-    Source: Decoupling Adaptation from Modeling (2020), Table 1, Synthetic.
+    Source: Decoupling Adaptation from Modeling (2020), Table 1.
     """
-    rows = ["the paper", *protocols]
+    rows, chance = ["the paper", *protocols], _CHANCE[column]
+    diverged = chance - 7  # where such a run is drawn, left of all accuracies
+    place = published["columns"].index(column)
+    theirs = {row["method"]: row["values"][place][0] for row in published["rows"]}
+    largest = max([*theirs.values(), *(cell.get("mean", 0) for cell in cells.values())])
     figure = new_figure(8.6, 1.2 + 0.27 * len(rows))
     axes = figure.subplots()
-    label_axes(axes, "accuracy after adaptation, Synthetic", "%  (left of the line: diverged)", "")
-    axes.set(xlim=(_DIVERGED - 3, 101), ylim=(len(rows) - 0.5, -0.5), xticks=range(50, 101, 10))
+    label_axes(axes, f"accuracy after adaptation, {column}", "%  (left of the line: diverged)", "")
+    axes.set(
+        xlim=(diverged - 3, largest + 2), ylim=(len(rows) - 0.5, -0.5),
+        xticks=range(chance, int(largest) + 2, 10),
+    )  # fmt: skip
     axes.set_yticks(range(len(rows)), rows)
     axes.grid(True, axis="x", lw=0.6)
-    guides = [axes.axvline(46, lw=0.8), axes.axvline(50, lw=0.8, ls=":"), axes.axhline(0.5, lw=0.8)]
+    lines = ((axes.axvline, chance - 4, "-"), (axes.axvline, chance, ":"), (axes.axhline, 0.5, "-"))
+    guides = [draw(at, lw=0.8, ls=style) for draw, at, style in lines]
     for offset, (name, (colour, marker)) in zip(
         np.linspace(-0.24, 0.24, len(_MARKERS)), _MARKERS.items(), strict=True
     ):
-        found = [{"mean": published[name]}]
-        found += [cells.get(f"{name}, {row.replace(', ', ' · ')}", {}) for row in rows[1:]]
-        means = [cell.get("mean", _DIVERGED if "failed" in cell else np.nan) for cell in found]
+        found = [{"mean": theirs[name]}]
+        found += [cells.get(cell_of(name, row), {}) for row in rows[1:]]
+        means = [cell.get("mean", diverged if "failed" in cell else np.nan) for cell in found]
         axes.plot(means, np.arange(len(rows)) + offset, marker, color=colour, ms=5, label=name)
     figure.legend(loc="outside lower center", ncols=len(_MARKERS), fontsize=8, frameon=False)
     apply_theme(figure, False, guides)

@@ -7,11 +7,11 @@ from typing import Any, final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
-from matplotlib.lines import Line2D
 
 from ..data.tastes import SIDE
 from ..studies.learned_starts import RATING_T, TIMES
 from ..studies.ratings import ITEMS, Everyone, Record
+from .over_time import OverTime
 from .style import (
     GREEN,
     METHOD_COLOURS,
@@ -35,7 +35,7 @@ _LOOKS: dict[str, dict[str, Any]] = {
     MEANS: dict(color=GREEN, lw=1.6, ls="-."),
     UNTRAINED: dict(lw=1.4, ls=":"),
 }
-_LEAST, _MOST = 0.2, 1.8  # of the errors that are shown
+_LIMITS = (0.2, 1.8)  # of the errors that are shown
 _AXES = {
     "tastes": ("songs: slow → fast", "sad → cheerful"),
     "movielens-100k": ("films, row by row, the most often rated first", ""),
@@ -98,42 +98,23 @@ class RatingsFigure:
 
     def _make_errors(self, axes: Axes) -> None:
         self.errors = axes
-        label_axes(axes, "nRMSE on held-out ratings: 1 for who always says the mean of all",
-                   "T (time, log)", "")  # fmt: skip
-        axes.set(xscale="log", xlim=(TIMES[0], TIMES[-1] * 1.02), ylim=(_LEAST, _MOST))
-        axes.grid(True, lw=0.6)
-        (self.now,) = axes.plot([], [], lw=1)
-        (self.all,) = axes.plot([], [], color=_OURS, lw=6, alpha=0.35)
-        (self.ends,) = axes.plot([], [], color=_OURS, lw=0.8)
-        self.lines: dict[str, Line2D] = {}
-        self.heres: dict[str, Line2D] = {}
-        self.names, self.numbers = {}, {}
-        beside: dict[str, Any] = dict(fontsize=9, va="center", transform=axes.transAxes)
-        for row, (name, look) in enumerate(_LOOKS.items()):
-            (self.lines[name],) = axes.plot([], [], **look)
-            if name in (ADAPTED, UNTRAINED):  # the others are level
-                (self.heres[name],) = axes.plot([], [], marker="o", ms=5, color=look.get("color"))
-            colour = look.get("color", "black")
-            # Names and numbers apart: what does not change costs nothing.
-            height = 0.92 - 0.13 * row
-            self.names[name] = axes.text(1.015, height, name, color=colour, **beside)
-            self.numbers[name] = axes.text(1.2, height, "", color=colour, **beside)
-        self.key = axes.text(1.015, 0.34, "", color=_OURS, **beside)
-        # Room for these, which are empty while the axes are laid out.
-        axes.text(1.015, 0, "  items' means 0.000 ± 0.000", alpha=0, **beside)
-        self.trained = axes.axvline(RATING_T, lw=1, ls=":")
-        note = f"meta-trained for T = {RATING_T:g}"
-        self.note = axes.text(RATING_T * 1.05, _MOST * 0.97, note, fontsize=8, va="top")
-        self.unknown = axes.text(0.5, 0.5, "", fontsize=9, ha="center", transform=axes.transAxes)
-        animate(*self.lines.values(), *self.heres.values(), *self.numbers.values(), self.now,
-                self.all, self.ends, self.key, self.unknown)  # fmt: skip
+        self.over_time = OverTime(
+            axes, "nRMSE on held-out ratings: 1 for who always says the mean of all", _LOOKS,
+            _LIMITS, RATING_T, level=(BEFORE, MEANS), widest="  items' means 0.000 ± 0.000",
+            rows=(0.92, 0.13), column=1.2,
+        )  # fmt: skip
+        (self.all,) = axes.plot([], [], color=_OURS, lw=6, alpha=0.35, zorder=1.5)
+        (self.ends,) = axes.plot([], [], color=_OURS, lw=0.8, zorder=1.5)
+        within: dict[str, Any] = dict(fontsize=9, transform=axes.transAxes)
+        self.key = axes.text(1.015, 0.34, "", color=_OURS, va="center", **within)
+        self.unknown = axes.text(0.5, 0.5, "", ha="center", **within)
+        animate(self.all, self.ends, self.key, self.unknown)
 
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        faint = (self.now, self.trained, self.note, self.right, self.earlier)
-        untrained = [of[UNTRAINED] for of in (self.lines, self.heres, self.names, self.numbers)]
-        ink = (self.readout, self.heading, self.which, self.unknown, *self.given, *untrained)
-        apply_theme(self.figure, dark, faint, ink)
+        faint = (*self.over_time.faint, self.right, self.earlier)
+        ink = (self.readout, self.heading, self.which, self.unknown, *self.given)
+        apply_theme(self.figure, dark, faint, (*ink, *self.over_time.ink))
 
     def frame(self, problem: str) -> None:
         """Name the axes of the map."""
@@ -179,13 +160,7 @@ class RatingsFigure:
         feed(self.later, x, within(later))
         ends = np.stack([within(earlier), within(later), np.full(len(x), np.nan)], 1)
         feed(self.moved, np.repeat(x, 3), ends.ravel())
-        feed(self.now, [TIMES[at]] * 2, [_LEAST, _MOST])
-        for name, line in self.lines.items():
-            error = errors[name][at]
-            feed(line, TIMES, errors[name])
-            if name in self.heres:
-                feed(self.heres[name], [TIMES[at]], [error])
-            self.numbers[name].set_text(f"{error:.3f}" if np.isfinite(error) else "")
+        self.over_time.show(errors, at)
         unknown = not np.isfinite(errors[BEFORE]).any()
         self.unknown.set_text("of your ratings none are held out" if unknown else "")
 

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
 from ..studies.learned_starts import FUNCTION_T, TIMES, UNTRAINED
-from ..studies.regression import GRID, SIDE, STARTS, Record
+from ..studies.regression import GRID, SIDE, Record
 from .contours import level_lines
+from .over_time import OverTime
 from .style import (
     GREEN,
     METHOD_COLOURS,
@@ -27,16 +28,19 @@ from .style import (
 from .style import theme as colours_of
 
 # The three in the middle have the theme's ink elsewhere, where they are few; here all are lines.
-COLOURS: dict[str, str | None] = {
-    "A-MAML": METHOD_COLOURS["A-MAML"], "MAML": METHOD_COLOURS["MAML"],
-    "MAML-1": METHOD_COLOURS["MAML"], "FOMAML": PURPLE, "Reptile": VERMILLION, "iMAML": GREEN,
-    UNTRAINED: None,
-}  # fmt: skip
-DASHES = {"MAML-1": "--", UNTRAINED: ":"}
+LOOKS: dict[str, dict[str, Any]] = {
+    "A-MAML": dict(color=METHOD_COLOURS["A-MAML"]),
+    "MAML": dict(color=METHOD_COLOURS["MAML"]),
+    "MAML-1": dict(color=METHOD_COLOURS["MAML"], ls="--"),
+    "FOMAML": dict(color=PURPLE),
+    "Reptile": dict(color=VERMILLION),
+    "iMAML": dict(color=GREEN),
+    UNTRAINED: dict(ls=":"),
+}
 _VALUES, _LEVELS = 3.5, np.arange(-4.0, 4.1, 0.5)  # the colours span −3.5 to 3.5
 _MISS = 1.5  # and those of the difference −1.5 to 1.5
 _DIVERGING = {False: "RdBu_r", True: "berlin"}
-_LEAST, _MOST = 0.02, 3.0  # of the errors that are shown
+_LIMITS = (0.02, 3.0)  # of the errors that are shown
 
 
 @final
@@ -88,39 +92,20 @@ class RegressionFigure:
 
     def _make_errors(self, place: Any) -> None:
         axes = self.errors = self.figure.add_subplot(place)
-        label_axes(axes, "nRMSE on other points, from each method's initialization",
-                   "T (time, log)", "")  # fmt: skip
-        axes.set(xscale="log", yscale="log", xlim=(TIMES[0], TIMES[-1] * 1.02),
-                 ylim=(_LEAST, _MOST))  # fmt: skip
+        self.over_time = OverTime(
+            axes, "nRMSE on other points, from each method's initialization", LOOKS, _LIMITS,
+            FUNCTION_T, widest=f"{UNTRAINED}   0.000", rows=(0.94, 0.115), column=1.115,
+        )  # fmt: skip
+        axes.set(yscale="log")
         axes.set_yticks([0.03, 0.1, 0.3, 1, 3], ["0.03", "0.1", "0.3", "1", "3"])
         axes.set_yticks([], minor=True)
-        axes.grid(True, lw=0.6)
-        (self.at_shown,) = axes.plot([], [], lw=1.2, ls="-.")
-        (self.now,) = axes.plot([], [], lw=1)
-        self.lines, self.heres, self.names, self.numbers = {}, {}, {}, {}
-        for row, name in enumerate(STARTS):
-            look: dict[str, Any] = dict(color=COLOURS[name] or "black")
-            (self.lines[name],) = axes.plot([], [], ls=DASHES.get(name, "-"), **look)
-            (self.heres[name],) = axes.plot([], [], marker="o", ms=5, **look)
-            # Names and numbers apart: what does not change costs nothing.
-            beside: dict[str, Any] = dict(fontsize=9, va="center", transform=axes.transAxes, **look)
-            height = 0.94 - 0.115 * row
-            self.names[name] = axes.text(1.015, height, name, **beside)
-            self.numbers[name] = axes.text(1.115, height, "", **beside)
-        self.trained = axes.axvline(FUNCTION_T, lw=1, ls=":")
-        note = "meta-trained for T = 2"
-        self.note = axes.text(FUNCTION_T * 1.05, _MOST * 0.85, note, fontsize=8, va="top")
-        # Room for the names, whose texts are empty while the axes are laid out.
-        axes.text(1.015, 0, f"{UNTRAINED}   0.000", alpha=0, weight="bold", fontsize=9,
-                  transform=axes.transAxes)  # fmt: skip
-        animate(*self.lines.values(), *self.heres.values(), *self.names.values(),
-                *self.numbers.values(), self.now, self.at_shown)  # fmt: skip
+        (self.at_shown,) = axes.plot([], [], lw=1.2, ls="-.", zorder=1.9)
+        animate(self.at_shown, *self.over_time.names.values())  # which turn bold
 
     def set_theme(self, dark: bool) -> None:
         """Light or dark."""
-        faint = (self.now, self.trained, self.note, self.at_shown)
-        untrained = [of[UNTRAINED] for of in (self.lines, self.heres, self.names, self.numbers)]
-        ink = (self.readout, self.heading, *self.levels, *self.places, *untrained)
+        faint = (*self.over_time.faint, self.at_shown)
+        ink = (self.readout, self.heading, *self.levels, *self.places, *self.over_time.ink)
         apply_theme(self.figure, dark, faint, ink)
         self.miss.set_cmap(_DIVERGING[dark])
         self.shown.set_edgecolor(colours_of(dark)["ink"])
@@ -135,11 +120,10 @@ class RegressionFigure:
             feed(line, *record.points.T)
 
     def show_errors(self, record: Record, method: str) -> None:
-        """Every start's error over time, the chosen one's bold."""
-        for name, line in self.lines.items():
+        """The chosen start bold, and its error on the points that are shown."""
+        for name, line in self.over_time.lines.items():
             line.set_linewidth(3 if name == method else 1.3)
-            self.names[name].set_fontweight("bold" if name == method else "normal")
-            feed(line, TIMES, record.errors[name])
+            self.over_time.names[name].set_fontweight("bold" if name == method else "normal")
         feed(self.at_shown, TIMES, record.shown_errors)
 
     def show_fit(self, record: Record, method: str, at: int) -> None:
@@ -149,11 +133,7 @@ class RegressionFigure:
         self.miss.set_data(fit - record.truth)
         feed(self.levels[1], *level_lines(GRID, GRID, fit, _LEVELS).T)
         self.heading.set_text(f"{method}, T = {TIMES[at]:.3g}")
-        feed(self.now, [TIMES[at]] * 2, [_LEAST, _MOST])
-        for name, text in self.numbers.items():
-            error = record.errors[name][at]
-            feed(self.heres[name], [TIMES[at]], [error])
-            text.set_text(f"{error:.3f}" if np.isfinite(error) else "lost")
+        self.over_time.show(record.errors, at, lost="lost")
 
     def write(self, text: str) -> None:
         """The readout."""

@@ -40,8 +40,10 @@ class Result:
         return self.record["cells"]
 
     def markdown(self) -> str:
-        """A table in Markdown, what it comes from, and the findings."""
-        return "\n\n".join(part for part in (self._table(), self._source(), self._found()) if part)
+        """What it is, a table in Markdown, what that comes from, and the findings."""
+        title = f"**{self.record['title']}** · `{self.record['identifier']}`"
+        parts = (title, self._table(), self._source(), self._found())
+        return "\n\n".join(part for part in parts if part)
 
     _repr_markdown_ = __repr__ = markdown
 

@@ -120,7 +120,7 @@ def test_of_errors_the_smaller_is_better():
     assert verdict("b", "missing") == "undecided"
     assert "below it: b 0.470" in smaller_than_all("claim", cells, "a", ["b"]).why
     record = {"cells": {f"{n}, x": c for n, c in cells.items()}, "published": None}
-    record |= {"protocol": {}, "preset": "p", "complete": True}
+    record |= {"protocol": {}, "preset": "p", "complete": True, "title": "t", "identifier": "i"}
     table = papers.Result(record, (), ".3f", lower_is_better=True).markdown()
     assert "| b | **0.470 ± 0.010** |" in table and "| a | 0.500 ± 0.010 |" in table
 
@@ -159,6 +159,7 @@ def test_what_is_stored_is_of_the_present_protocol_and_shows_itself(identifier, 
     assert result.record["published"] == papers.published(identifier)
     assert result.findings
     text = result.markdown()
+    assert text.startswith(f"**{papers.EXPERIMENTS[identifier].title}** · `{identifier}`")
     assert all(found.claim in text for found in result.findings)
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in table}) <= 1
