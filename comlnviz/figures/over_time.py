@@ -16,7 +16,7 @@ class OverTime:
 
     **Fields:**
 
-    - `lines`, `names`: by start.
+    - `lines`, `heres`, `names`, `numbers`: by start.
     - `faint`, `ink`: what takes these colours of a theme, as in `apply_theme`.
     """
 
@@ -50,27 +50,27 @@ class OverTime:
         axes.set(xscale="log", xlim=(TIMES[0], TIMES[-1] * 1.02), ylim=limits)
         axes.grid(True, lw=0.6)
         (self._now,) = axes.plot([], [], lw=1)
-        self.lines, self.names, self._here, self._numbers = {}, {}, {}, {}
+        self.lines, self.names, self.heres, self.numbers = {}, {}, {}, {}
         beside: dict[str, Any] = dict(fontsize=9, va="center", transform=axes.transAxes)
         for row, (name, look) in enumerate(looks.items()):
             (self.lines[name],) = axes.plot([], [], **look)
             colour = look.get("color", "black")
             if name not in level:
-                (self._here[name],) = axes.plot([], [], marker="o", ms=5, color=colour)
+                (self.heres[name],) = axes.plot([], [], marker="o", ms=5, color=colour)
             # Names and numbers apart: what does not change costs nothing.
             height = top - gap * row
             self.names[name] = axes.text(1.015, height, name, color=colour, **beside)
-            self._numbers[name] = axes.text(column, height, "", color=colour, **beside)
+            self.numbers[name] = axes.text(column, height, "", color=colour, **beside)
         # Room for these, which are empty while the axes are laid out.
         axes.text(1.015, 0, widest, alpha=0, weight="bold", **beside)
         line = axes.axvline(trained, lw=1, ls=":")
         # As far below the upper edge on either scale.
         edge = dict(xytext=(4, -4), textcoords="offset points", fontsize=8, va="top")
         note = axes.annotate(f"meta-trained for T = {trained:g}", (trained, limits[1]), **edge)  # pyright: ignore[reportArgumentType]
-        animate(self._now, *self.lines.values(), *self._here.values(), *self._numbers.values())
+        animate(self._now, *self.lines.values(), *self.heres.values(), *self.numbers.values())
         self.faint = (self._now, line, note)
         plain = [name for name, look in looks.items() if "color" not in look]
-        parts = (self.lines, self._here, self.names, self._numbers)
+        parts = (self.lines, self.heres, self.names, self.numbers)
         self.ink = tuple(of[name] for of in parts for name in plain if name in of)
 
     def show(self, errors: Mapping[str, np.ndarray], at: int, lost: str = "") -> None:
@@ -79,6 +79,6 @@ class OverTime:
         for name, line in self.lines.items():
             error = errors[name][at]
             feed(line, TIMES, errors[name])
-            if name in self._here:
-                feed(self._here[name], [TIMES[at]], [error])
-            self._numbers[name].set_text(f"{error:.3f}" if np.isfinite(error) else lost)
+            if name in self.heres:
+                feed(self.heres[name], [TIMES[at]], [error])
+            self.numbers[name].set_text(f"{error:.3f}" if np.isfinite(error) else lost)

@@ -46,10 +46,10 @@ def test_another_start_is_another_fit_of_the_same_function():
     assert np.abs(app._record.fits - fit).max() > 0.1
     np.testing.assert_array_equal(app._picture.truth.get_array(), truth)
     at = nearest(1.0)
-    assert app._picture.lines["Reptile"].get_linewidth() > 2
-    shown = app._picture.heres["Reptile"].get_ydata()[0]
+    assert app._picture.over_time.lines["Reptile"].get_linewidth() > 2
+    shown = app._picture.over_time.heres["Reptile"].get_ydata()[0]
     assert shown == app._record.errors["Reptile"][at]
-    assert app._picture.numbers["Reptile"].get_text() == f"{shown:.3f}"
+    assert app._picture.over_time.numbers["Reptile"].get_text() == f"{shown:.3f}"
     app.close()
 
 
