@@ -55,17 +55,18 @@ class Result:
         methods, columns = ([*dict.fromkeys(part)] for part in zip(*names, strict=True))
         theirs, published = self._published(), self.record["published"]
         named = published["columns"] if theirs else []
-        place = {c: named.index(c) if c in named else i for i, c in enumerate(columns)}
+        place = {c: at for c in columns if (at := _corresponding(c, named)) is not None}
         head = ["method"]
         for column in columns:
             head.append(f"{column}, ours")
-            head += [f"{named[place[column]]}, paper"] if theirs else []
+            if column in place:
+                head.append(f"{named[place[column]]}, paper")
         rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
         for method in methods:
             row = [method]
             for column in columns:
                 row.append(self._ours(f"{method}, {column}", column))
-                if theirs:
+                if column in place:
                     value = theirs[method][place[column]] if method in theirs else None
                     row.append(self._plus_minus(*value) if value else "")
             rows.append(row)
@@ -118,6 +119,12 @@ class Result:
             f"- {found.claim} **{found.verdict.capitalize()}**: {found.why}."
             for found in self.findings
         )
+
+
+def _corresponding(column: str, published: list[str]) -> int | None:
+    """The first published column of that name, which may have its dataset in front."""
+    places = (i for i, c in enumerate(published) if c == column or c.endswith(f" {column}"))
+    return next(places, None)
 
 
 def read(experiment: Experiment, preset: str, folder: Path | None) -> Result:
