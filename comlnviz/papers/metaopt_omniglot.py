@@ -102,21 +102,21 @@ def algorithm(name: str) -> AbstractAlgorithm:
     }[name]
 
 
-def measure(name: str, guess: Guess, base: Protocol, scratch: Path) -> dict[str, Any]:
-    """Meta-train one of `MODELS`; accuracy on new tasks, and that on validation on the way."""
-    protocol = guess.protocol(name, base)
-    trained = train((algorithm(name),), protocol, 1, scratch / name.replace("/", ""))
+def measure(name: str, words: str, base: Protocol, scratch: Path) -> dict[str, Any]:
+    """Meta-train one of `MODELS` under one of `GUESSES`, or take it from where it was trained.
+
+    Accuracy on new tasks, and that on validation on the way.
+    """
+    protocol = GUESSES[words].protocol(name, base)
+    folder = scratch.parent.parent / "metaopt-omniglot" / scratch.name
+    trained = train((algorithm(name),), protocol, 1, folder / words / name.replace("/", ""))
     score = numbers(test(trained.algorithm, trained.run.meta, protocol, 1))
     return {**score, "course": course(trained.run.history["validation_score"])}
 
 
-def _cell(name: str, words: str, base: Protocol, scratch: Path) -> dict[str, Any]:
-    return measure(name, GUESSES[words], base, scratch / words)
-
-
 def preset(base: Protocol, cost: str) -> Preset:
     """Every model under every guess."""
-    cells = all_cells(MODELS, GUESSES, lambda name, words: partial(_cell, name, words, base))
+    cells = all_cells(MODELS, GUESSES, lambda name, words: partial(measure, name, words, base))
     guesses = {words: dataclasses.asdict(guess) for words, guess in GUESSES.items()}
     protocol = {**base.described(), "rates": RATES, "guesses": guesses}
     return Preset((base.data,), cost, protocol, cells)
