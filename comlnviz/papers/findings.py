@@ -1,4 +1,8 @@
-"""Whether a claim holds, by intervals: where two overlap, nothing is decided."""
+"""Whether a claim holds, by intervals.
+
+Where those of two means overlap, nothing is decided; unless both keep their numbers on the same
+tasks, whose differences decide more: what makes a task hard is hard for both.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
@@ -7,7 +11,8 @@ import numpy as np
 
 from ..training.evaluate import ci95
 
-Cells = Mapping[str, Mapping[str, Any]]
+Numbers = Mapping[str, Any]
+Cells = Mapping[str, Numbers]
 
 
 class Finding(NamedTuple):
@@ -48,10 +53,11 @@ def _compare(
         return Finding(claim, "undecided", f"{one} has no number")
     ahead_of_it, behind = ("above", "below") if sign > 0 else ("below", "above")
     lead = lambda name: sign * (cells[name]["mean"] - cells[one]["mean"])
-    slack = lambda name: cells[name]["ci95"] + cells[one]["ci95"]
+    slack = lambda name: margin(cells[name], cells[one], errors=sign < 0)
     rivals = [name for name in others if "mean" in cells.get(name, {})]
     ahead = [n for n in rivals if lead(n) > slack(n)]
     level = [n for n in rivals if n not in ahead and lead(n) >= -slack(n)]
+    by = " task by task" if rivals and all(_share(cells[n], cells[one]) for n in rivals) else ""
     column = one.rsplit(", ", 1)[-1]
     said = column in claim and all(name.endswith(f", {column}") for name in others)
     common = f", {column}" if said else ""
@@ -59,15 +65,31 @@ def _compare(
     listed = lambda names: ", ".join(f"{short(n)} {cells[n]['mean']:{form}}" for n in names)
     ours = f"{short(one)} {cells[one]['mean']:{form}} ± {cells[one]['ci95']:{form}}"
     if ahead:
-        return Finding(claim, "does not hold", f"{ours}; {ahead_of_it} it: {listed(ahead)}")
+        return Finding(claim, "does not hold", f"{ours}; {ahead_of_it} it{by}: {listed(ahead)}")
     absent = [name for name in others if name not in cells]
     if absent:
         return Finding(
             claim, "undecided", f"{ours}; no numbers yet for {', '.join(map(short, absent))}"
         )
     if level:
-        return Finding(claim, ties, f"{ours}; not told apart from it: {listed(level)}")
-    return Finding(claim, "holds", f"{ours}; all others lie {behind} it")
+        return Finding(claim, ties, f"{ours}; not told apart from it{by}: {listed(level)}")
+    return Finding(claim, "holds", f"{ours}; all others lie {behind} it{by}")
+
+
+def margin(cell: Numbers, other: Numbers, *, errors: bool) -> float:
+    """How far two means have to be apart to be told apart.
+
+    Half the 95% interval of the tasks' differences where both cells keep them, of accuracies as
+    shares and of errors as they are; else the sum of their own.
+    """
+    if not _share(cell, other):
+        return cell["ci95"] + other["ci95"]
+    unit = 1 if errors else 100
+    return float(ci95(np.subtract(cell["per_task"], other["per_task"]))) * unit
+
+
+def _share(cell: Numbers, other: Numbers) -> bool:
+    return len(cell.get("per_task", ())) == len(other.get("per_task", ())) > 0
 
 
 def paired(claim: str, cells: Cells, one: str, other: str) -> Finding:

@@ -116,6 +116,7 @@ def cell(
         "mean": float(f"{errors[:, -1].mean():.4g}"),
         "ci95": float(f"{ci95(errors[:, -1]):.4g}"),
         "std": float(f"{deviation[-1]:.4g}"),
+        "per_task": listed(errors[:, -1]),
         "steps": shown.tolist(),
         "curve": listed(errors.mean(axis=0)[shown]),
         "curve_std": listed(deviation[shown]),

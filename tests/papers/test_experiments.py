@@ -111,6 +111,20 @@ def test_claims_are_decided_by_intervals():
     assert "d 53.0" in above_all("claim", cells, "a", ["d"]).why
 
 
+def test_tasks_that_two_cells_share_decide_what_their_intervals_do_not():
+    hard = np.linspace(0.2, 0.9, 40)  # tasks differ by far more than methods
+    of = lambda shares: {**cell(100 * shares.mean(), 6.0), "per_task": [*shares]}
+    noise = 0.005 * np.cos(np.arange(40))
+    cells = {"a": of(hard + 0.02 + noise), "b": of(hard), "c": of(hard + 0.02 - noise)}
+    assert above_all("claim", cells, "a", ["b"]).verdict == "holds"
+    assert "task by task" in above_all("claim", cells, "a", ["b"]).why
+    assert above_all("claim", cells, "a", ["b", "c"]).verdict == "undecided"
+    without = {name: {k: v for k, v in c.items() if k != "per_task"} for name, c in cells.items()}
+    assert above_all("claim", without, "a", ["b"]).verdict == "undecided"
+    errors = {n: {**c, "mean": c["mean"] / 100, "ci95": 0.06} for n, c in cells.items()}
+    assert smaller_than_all("claim", errors, "b", ["a", "c"]).verdict == "holds"
+
+
 def test_of_errors_the_smaller_is_better():
     cells = {"a": cell(0.5, 0.01), "b": cell(0.47, 0.01), "c": cell(0.48, 0.01), "d": cell(0.6)}
     verdict = lambda one, *others: smaller_than_all("claim", cells, one, others).verdict
