@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..tasks import AbstractFunctions, AbstractTasks, Alpine, CosMixture, Finite
@@ -53,7 +54,8 @@ def files(name: str, shots: int, scratch: Path) -> Path:
 
 def _cell(method: str, name: str, shots: int, protocol: Protocol, scratch: Path) -> dict[str, Any]:
     tasks = training(name, shots), testing(name, shots)
-    return cell(method, protocol, SETTINGS[shots], *tasks, files(name, shots, scratch))
+    keys = jax.random.split(jax.random.key(protocol.seed + 1), protocol.test_tasks)
+    return cell(method, protocol, SETTINGS[shots], *tasks, keys, files(name, shots, scratch))
 
 
 def judge(cells: Cells) -> tuple[Finding, ...]:

@@ -5,6 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+from jaxtyping import Array, Key, PRNGKeyArray
+
 from ..data import load
 from ..tasks import Ratings
 from .experiment import Experiment, Preset
@@ -34,11 +38,13 @@ def preset(steps: int, data: tuple[str, ...], protocol: Protocol, cost: str) -> 
     chosen = {
         "steps": steps,
         "settings": "as the tables are headed, 10shot-15val; the text says 15shot-20val",
-        "users": "100 for testing, drawn with replacement; of MovieLens-100K 575 rated 20 or more "
-        "of the 100 most rated films, where the paper counts 489",
+        "users": "each of those for testing once; of MovieLens-100K 575 rated 20 or more of the "
+        "100 most rated films, where the paper counts 489",
         "ratings": "standardized by mean and deviation of those for meta-training",
     }
-    return Preset(data, cost, {**protocol.described(), **chosen}, cells)
+    described = protocol.described()
+    del described["test_tasks"]
+    return Preset(data, cost, {**described, **chosen}, cells)
 
 
 def training(name: str, shots: int) -> Ratings:
@@ -51,12 +57,24 @@ def files(name: str, shots: int, scratch: Path) -> Path:
     return scratch / f"{name}-{shots}"
 
 
+def each_once(tasks: Ratings, key: PRNGKeyArray) -> Key[Array, " users"]:
+    """A key for each user, with which `tasks` draws that one: the first of many that does.
+
+    Users drawn at random would come more than once, and such tasks are not independent.
+    """
+    keys = jax.random.split(key, 100 * len(tasks.enough))
+    users, first = np.unique(np.asarray(jax.vmap(tasks.user)(keys)), return_index=True)
+    assert len(users) == len(tasks.enough)  # but for one time in 10⁴⁰
+    return keys[first]
+
+
 def _cell(
     method: str, name: str, shots: int, steps: int, protocol: Protocol, scratch: Path
 ) -> dict[str, Any]:
     ours = training(name, shots)
     testing = Ratings(load(name, split="test"), shots, None, ours.scale)
-    found = cell(method, protocol, steps, ours, testing, files(name, shots, scratch))
+    keys = each_once(testing, jax.random.key(protocol.seed + 1))
+    found = cell(method, protocol, steps, ours, testing, keys, files(name, shots, scratch))
     return {**found, "rating_deviation": round(ours.scale[1], 4)}
 
 

@@ -1,7 +1,8 @@
-"""Whether a claim holds, by intervals.
+"""Whether a claim holds, by the intervals of means.
 
-Where those of two means overlap, nothing is decided; unless both keep their numbers on the same
-tasks, whose differences decide more: what makes a task hard is hard for both.
+Where two intervals overlap, nothing is decided; unless both cells keep their numbers on the same
+tasks. Then the interval of the mean difference decides, which is narrower: a task that is hard for
+one is hard for both. Intervals are over test tasks; another meta-training may end elsewhere.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,72 +25,89 @@ class Finding(NamedTuple):
 
 
 def above_all(claim: str, cells: Cells, one: str, others: Iterable[str]) -> Finding:
-    """Whether the interval of cell `one` lies above those of all others."""
+    """Whether cell `one` is told apart from all others, and above them."""
     return _compare(claim, cells, one, others, ties="undecided")
 
 
 def smaller_than_all(claim: str, cells: Cells, one: str, others: Iterable[str]) -> Finding:
-    """Whether the interval of cell `one`, an error, lies below those of all others."""
-    return _compare(claim, cells, one, others, ties="undecided", sign=-1, form=".3f")
+    """Whether cell `one`, an error, is told apart from all others, and below them."""
+    return _compare(claim, cells, one, others, ties="undecided", errors=True)
 
 
 def below_none(claim: str, cells: Cells, one: str, others: Iterable[str]) -> Finding:
-    """Whether the interval of cell `one` lies below that of no other."""
+    """Whether no other cell is told apart from cell `one` and above it."""
     return _compare(claim, cells, one, others, ties="holds")
 
 
 def _compare(
-    claim: str,
-    cells: Cells,
-    one: str,
-    others: Iterable[str],
-    *,
-    ties: Any,
-    sign: int = 1,
-    form: str = ".1f",
+    claim: str, cells: Cells, one: str, others: Iterable[str], *, ties: Any, errors: bool = False
 ) -> Finding:
     others = list(others)
-    if "mean" not in cells.get(one, {}):
+    if not _known(cells.get(one, {})):
         return Finding(claim, "undecided", f"{one} has no number")
-    ahead_of_it, behind = ("above", "below") if sign > 0 else ("below", "above")
-    lead = lambda name: sign * (cells[name]["mean"] - cells[one]["mean"])
-    slack = lambda name: margin(cells[name], cells[one], errors=sign < 0)
-    rivals = [name for name in others if "mean" in cells.get(name, {})]
-    ahead = [n for n in rivals if lead(n) > slack(n)]
-    level = [n for n in rivals if n not in ahead and lead(n) >= -slack(n)]
-    by = " task by task" if rivals and all(_share(cells[n], cells[one]) for n in rivals) else ""
+    form, sign = (".3f", -1) if errors else (".1f", 1)
+    ahead_of_it, behind = ("below", "above") if errors else ("above", "below")
+    against = {
+        name: Difference.of(cells[name], cells[one], unit=1 if errors else 100)
+        for name in others
+        if _known(cells.get(name, {}))
+    }
+    ahead = [name for name, d in against.items() if sign * d.mean > d.ci95]
+    level = [name for name, d in against.items() if abs(d.mean) <= d.ci95]
     column = one.rsplit(", ", 1)[-1]
     said = column in claim and all(name.endswith(f", {column}") for name in others)
     common = f", {column}" if said else ""
     short = lambda name: name.removesuffix(common)
-    listed = lambda names: ", ".join(f"{short(n)} {cells[n]['mean']:{form}}" for n in names)
+
+    def listed(names: Iterable[str]) -> str:
+        words = []
+        for name in names:
+            d, mean = against[name], f"{short(name)} {cells[name]['mean']:{form}}"
+            apart = f" (on the same tasks {d.mean:+{form}} ± {d.ci95:{form}})" if d.paired else ""
+            words.append(mean + apart)
+        return ", ".join(words)
+
     ours = f"{short(one)} {cells[one]['mean']:{form}} ± {cells[one]['ci95']:{form}}"
     if ahead:
-        return Finding(claim, "does not hold", f"{ours}; {ahead_of_it} it{by}: {listed(ahead)}")
+        return Finding(claim, "does not hold", f"{ours}; {ahead_of_it} it: {listed(ahead)}")
     absent = [name for name in others if name not in cells]
     if absent:
         return Finding(
             claim, "undecided", f"{ours}; no numbers yet for {', '.join(map(short, absent))}"
         )
     if level:
-        return Finding(claim, ties, f"{ours}; not told apart from it{by}: {listed(level)}")
-    return Finding(claim, "holds", f"{ours}; all others lie {behind} it{by}")
+        return Finding(claim, ties, f"{ours}; not told apart from it: {listed(level)}")
+    by = listed(against) if any(d.paired for d in against.values()) else ""
+    return Finding(claim, "holds", f"{ours}; all others lie {behind} it{by and ': '}{by}")
 
 
-def margin(cell: Numbers, other: Numbers, *, errors: bool) -> float:
-    """How far two means have to be apart to be told apart.
+def _known(cell: Numbers) -> bool:
+    return np.isfinite(cell.get("mean", np.nan)).item()
 
-    Half the 95% interval of the tasks' differences where both cells keep them, of accuracies as
-    shares and of errors as they are; else the sum of their own.
+
+class Difference(NamedTuple):
+    """How far the means of two cells are apart, and how far they have to be to be told apart.
+
+    **Fields:**
+
+    - `mean`: of the one less the other.
+    - `ci95`: half the 95% interval of the mean difference where both keep their numbers on the same
+      tasks; else the sum of their own half-widths.
+    - `paired`: whether they do.
     """
-    if not _share(cell, other):
-        return cell["ci95"] + other["ci95"]
-    unit = 1 if errors else 100
-    return float(ci95(np.subtract(cell["per_task"], other["per_task"]))) * unit
 
+    mean: float
+    ci95: float
+    paired: bool
 
-def _share(cell: Numbers, other: Numbers) -> bool:
-    return len(cell.get("per_task", ())) == len(other.get("per_task", ())) > 0
+    @classmethod
+    def of(cls, one: Numbers, other: Numbers, unit: int) -> "Difference":
+        """`unit`: what a task's number is to be multiplied by to be one of the mean's."""
+        first, second = (cell.get("per_task", ()) for cell in (one, other))
+        if len(first) == len(second) > 1:
+            apart = np.subtract(first, second) * unit
+            return cls(float(apart.mean()), float(ci95(apart)), True)
+        return cls(one["mean"] - other["mean"], one["ci95"] + other["ci95"], False)
 
 
 def paired(claim: str, cells: Cells, one: str, other: str) -> Finding:
@@ -100,9 +118,7 @@ def paired(claim: str, cells: Cells, one: str, other: str) -> Finding:
     missing = [name for name in (one, other) if "per_task" not in cells.get(name, {})]
     if missing:
         return Finding(claim, "undecided", f"no numbers for {', '.join(missing)}")
-    difference = np.subtract(cells[one]["per_task"], cells[other]["per_task"]) * 100
-    mean = float(difference.mean())
-    ci = float(ci95(difference))
+    mean, ci, _ = Difference.of(cells[one], cells[other], unit=100)
     agrees = abs(mean) + ci <= cells[one]["ci95"]
     differs = abs(mean) - ci > cells[one]["ci95"]
     return Finding(

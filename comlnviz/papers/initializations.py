@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from .. import algorithms as al
 from ..adjoints import StoredStates
@@ -33,7 +33,7 @@ class Protocol:
 
     - `inputs`, `widths`: of the network, with tanh.
     - `num_steps`, `batch_size`, `learning_rate`: of meta-training, by Adam.
-    - `test_tasks`: how many, the same for all methods.
+    - `test_tasks`: how many are drawn, the same for all methods; of ratings, each user is one.
     """
 
     inputs: int
@@ -103,11 +103,11 @@ def cell(
     steps: int,
     training: AbstractTasks,
     testing: AbstractTasks,
+    keys: Key[Array, " tasks"],
     files: Path,
 ) -> dict[str, Any]:
-    """Meta-train a method and follow the test tasks' nRMSE over gradient steps."""
+    """Meta-train a method; its nRMSE over gradient steps, on the tasks that `keys` draw."""
     start = initialization(name, protocol, steps, training, files)
-    keys = jax.random.split(jax.random.key(protocol.seed + 1), protocol.test_tasks)
     errors = np.asarray(learning(start, testing, keys, steps), float)
     shown = np.unique(np.linspace(0, steps, 51).astype(int))
     deviation = errors.std(axis=0, ddof=1)

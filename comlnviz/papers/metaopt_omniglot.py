@@ -115,9 +115,10 @@ def measure(name: str, words: str, base: Protocol, scratch: Path) -> dict[str, A
 
 
 def preset(base: Protocol, cost: str) -> Preset:
-    """Every model under every guess."""
-    cells = all_cells(MODELS, GUESSES, lambda name, words: partial(measure, name, words, base))
-    guesses = {words: dataclasses.asdict(guess) for words, guess in GUESSES.items()}
+    """Every model under every guess, but for those that only say what `base` has."""
+    ours = {words: guess for words, guess in GUESSES.items() if guess.queries != base.queries}
+    cells = all_cells(MODELS, ours, lambda name, words: partial(measure, name, words, base))
+    guesses = {words: dataclasses.asdict(guess) for words, guess in ours.items()}
     protocol = {**base.described(), "rates": RATES, "guesses": guesses}
     return Preset((base.data,), cost, protocol, cells)
 

@@ -20,7 +20,7 @@ from ..algorithms import MAML, AbstractAlgorithm, MetaOptimizerMAML
 from ..inner import KFC, KLin
 from ..models import AbstractCriterion, AbstractModel, AbstractNetwork, CrossEntropy, LinNet
 from ..tasks import LinearBoundaries
-from ..training import TrainingError, evaluate, meta_train
+from ..training import evaluate, meta_train
 from ..training.evaluate import ci95
 from .experiment import Experiment, Preset
 from .few_shot import numbers
@@ -166,10 +166,7 @@ def learn(
         raise KeyboardInterrupt
     test = guess.tasks(seed, 0)
     key = jax.random.fold_in(jax.random.key(seed), 1)
-    try:
-        score = evaluate(algorithm, run.meta, test, num_tasks=TEST_TASKS, key=key)
-    except RuntimeError as error:
-        raise TrainingError(str(error)) from None
+    score = evaluate(algorithm, run.meta, test, num_tasks=TEST_TASKS, key=key)
     arrays = jax.tree.leaves(eqx.filter(run.meta, eqx.is_inexact_array))
     return {
         **numbers(score),

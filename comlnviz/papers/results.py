@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .experiment import Experiment
-from .findings import Finding, margin
+from .findings import Finding
 from .table import read_record
 
 
@@ -80,8 +80,7 @@ class Result:
         sign = -1 if self.lower_is_better else 1
         best = max(rivals, key=lambda c: sign * c["mean"])
         text = self._plus_minus(cell["mean"], cell["ci95"])
-        slack = 0 if cell is best else margin(cell, best, errors=self.lower_is_better)
-        level = sign * (cell["mean"] - best["mean"]) + slack >= 0
+        level = sign * (cell["mean"] - best["mean"]) + cell["ci95"] + best["ci95"] >= 0
         return f"**{text}**" if level else text
 
     def _plus_minus(self, mean: float, ci: float) -> str:

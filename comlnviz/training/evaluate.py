@@ -11,6 +11,11 @@ from ..algorithms import AbstractAlgorithm
 from ..tasks import AbstractTasks
 from .devices import TASKS, Devices, dealt, enough, everywhere, mesh_over, together
 
+
+class TrainingError(RuntimeError):
+    """Meta-training came to a point from which it cannot go on, or to what cannot adapt."""
+
+
 DATA = "data"  # the name of drawing tasks, in a profile
 
 
@@ -65,7 +70,7 @@ def evaluate(
       whose cache holds one task's images but not several's, and 8 elsewhere.
     - `devices`: whom to deal the tasks out to, as in `meta_train`.
 
-    **Raises** `ValueError` for fewer than 2 tasks, `RuntimeError` when adaptation fails on some.
+    **Raises** `ValueError` for fewer than 2 tasks, `TrainingError` when adaptation fails on some.
     """
     if num_tasks < 2:
         raise ValueError(f"num_tasks must be at least 2 for an interval; got {num_tasks}.")
@@ -77,7 +82,7 @@ def evaluate(
     scores = np.asarray(_scores(algorithm, meta, tasks, keys, batch_size, mesh), float)[:num_tasks]
     failed = np.flatnonzero(~np.isfinite(scores))
     if len(failed):
-        raise RuntimeError(
+        raise TrainingError(
             f"{type(algorithm).__name__} failed to adapt on {len(failed)} of {num_tasks} tasks, "
             f"the first being number {failed[0]}: shorten T or the steps, or train further."
         )

@@ -17,14 +17,10 @@ from ..integrator import all_finite
 from ..tasks import AbstractTasks
 from . import checkpoint as files
 from .devices import EVERYWHERE, TASKS, Devices, dealt, everywhere, mesh_over, together
-from .evaluate import DATA, evaluate
+from .evaluate import DATA, TrainingError, evaluate
 from .progress import Progress
 
 _CHUNK = 20  # steps at most between two looks at what happens
-
-
-class TrainingError(RuntimeError):
-    """Meta-training came to a point from which it cannot go on."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from comlnviz import papers
 from comlnviz.data import Dataset
 from comlnviz.papers import amaml_figure_2, amaml_table_4, amaml_tables_1_2
 from comlnviz.papers.initializations import METHODS, SQUARED, Protocol, learning, methods
-from comlnviz.tasks import CosMixture
+from comlnviz.tasks import CosMixture, Ratings
 
 TINY = Protocol(inputs=2, widths=(4,), num_steps=2, batch_size=2, test_tasks=3)
 
@@ -88,10 +88,20 @@ def test_ratings_are_predicted_in_units_of_their_deviation(tmp_path, monkeypatch
     table = random.integers(1, 6, (30, 100)).astype(np.float32)
     data = Dataset(table, tuple(map(str, range(30))))
     monkeypatch.setattr(amaml_tables_1_2, "load", lambda name, split: data)
-    tiny = Protocol(inputs=100, widths=(4,), num_steps=2, batch_size=2, test_tasks=20)
+    tiny = Protocol(inputs=100, widths=(4,), num_steps=2, batch_size=2)
     found = amaml_tables_1_2._cell("FOMAML", "movielens-100k", 10, 5, tiny, tmp_path)
     assert found["rating_deviation"] == pytest.approx(table.std(), rel=1e-3)
     assert found["mean"] == pytest.approx(1, abs=0.2)  # nothing can be known of noise
+    assert len(found["per_task"]) == 30
+
+
+def test_each_user_who_has_enough_ratings_is_tested_once():
+    table = np.full((30, 100), np.nan, np.float32)
+    table[4:, :12] = 3.0
+    table[:, 0] = np.arange(30)  # the first four have no other rating
+    tasks = Ratings(Dataset(table, tuple(map(str, range(30)))), 10, None)
+    users = jax.vmap(tasks.user)(amaml_tables_1_2.each_once(tasks, jax.random.key(0)))
+    assert sorted(users.tolist()) == [*range(4, 30)]
 
 
 def test_claims_are_judged_where_there_are_numbers():
