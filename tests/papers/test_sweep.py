@@ -54,7 +54,8 @@ def test_workers_killed_at_random_lose_nothing_and_repeat_nothing_that_ended(tmp
     def kill():
         while len(killed) < kills and not ended.wait(0.02):
             at_work = [f.name for f in log.iterdir() if not toy.job(f.name, tmp_path).file.exists()]
-            tokens = [begun(name)[-1].split() for name in at_work]
+            # A file may be there whose first line is not.
+            tokens = [lines[-1].split() for name in at_work if (lines := begun(name))]
             newest = max(tokens, key=lambda token: int(token[1]), default=None)
             if newest and newest[0] not in killed:
                 time.sleep(chance.uniform(0, 0.6))
