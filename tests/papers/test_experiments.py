@@ -109,6 +109,22 @@ def test_claims_are_decided_by_intervals():
     cells["diverged"] = {"failed": "not finite"}
     assert verdict(above_all, "a", "b", "diverged") == "holds"
     assert "d 53.0" in above_all("claim", cells, "a", ["d"]).why
+    cells["lost"] = cell(float("nan"))
+    assert verdict(above_all, "lost", "b") == "undecided"
+    assert verdict(above_all, "a", "b", "lost") == "holds"
+
+
+def test_published_columns_are_found_by_name_and_never_by_place():
+    columns = ["Omniglot 5-way 1-shot", "Omniglot 20-way 1-shot"]
+    row = {"method": "a", "backbone": "b", "values": [[1.0, 0.1], [2.0, 0.1]]}
+    record = {
+        "cells": {"a, 20-way 1-shot": cell(50.0), "a, 20-way 5-shot": cell(60.0)},
+        "published": {"columns": columns, "source": "s", "rows": [row]},
+        "protocol": {}, "preset": "p", "complete": True, "title": "t", "identifier": "i",
+    }  # fmt: skip
+    table = papers.Result(record, ()).markdown()
+    assert "2.00 ± 0.10" in table and "1.00 ± 0.10" not in table
+    assert table.count("paper") == 1 and "20-way 5-shot, ours" in table
 
 
 def test_tasks_that_two_cells_share_decide_what_their_intervals_do_not():
