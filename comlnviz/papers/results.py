@@ -100,9 +100,10 @@ class Result:
                 f"{protocol['num_steps']} steps of {protocol['batch_size']} tasks; mean and 95% "
                 f"interval over {protocol['test_tasks']:,} test tasks"
             )
-            what = (
-                f"{protocol['ways']}-way tasks of {protocol['data']}, {protocol['encoder']}, {how}"
-            )
+            ways, encoder = (protocol[part] for part in ("ways", "encoder"))
+            own = f", {encoder}" if encoder != "by cell" else ""
+            kind = f"{ways}-way tasks" if ways != "by cell" else "tasks"
+            what = f"{kind} of {protocol['data']}{own}, {how}"
         else:
             what = "; ".join(f"{name}: {value}" for name, value in protocol.items())
         published = record["published"]
