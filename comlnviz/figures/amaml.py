@@ -36,8 +36,7 @@ def figure_2(cells: Cells) -> Figure:
             cell = cells.get(f"{method}, {name}", {})
             if "curve" in cell:
                 x, y = (np.asarray(cell[part], float) for part in ("steps", "curve"))
-                look: dict[str, Any] = dict(LOOKS[label])
-                panel.plot(x, y, lw=1.6, label=label, **look)
+                panel.plot(x, y, lw=1.6, label=label, **LOOKS[label])
         low, high = panel.get_ylim()
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high < 15 * low else (1,)))
         panel.yaxis.set_major_formatter("{x:g}")

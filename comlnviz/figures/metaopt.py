@@ -56,8 +56,8 @@ def table_1(
     )  # fmt: skip
     axes.set_yticks(range(len(rows)), rows)
     axes.grid(True, axis="x", lw=0.6)
-    lines = ((axes.axvline, chance - 4, "-"), (axes.axvline, chance, ":"), (axes.axhline, 0.5, "-"))
-    guides = [draw(at, lw=0.8, ls=style) for draw, at, style in lines]
+    guides = [axes.axvline(chance - 4, lw=0.8), axes.axvline(chance, lw=0.8, ls=":")]
+    guides.append(axes.axhline(0.5, lw=0.8))
     for offset, (name, (colour, marker)) in zip(
         np.linspace(-0.24, 0.24, len(_MARKERS)), _MARKERS.items(), strict=True
     ):

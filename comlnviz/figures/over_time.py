@@ -29,7 +29,7 @@ class OverTime:
         trained: float,
         *,
         level: Collection[str] = (),
-        widest: str = "",
+        widest: str,
         rows: tuple[float, float],
         column: float,
     ) -> None:
@@ -64,21 +64,26 @@ class OverTime:
         # Room for these, which are empty while the axes are laid out.
         axes.text(1.015, 0, widest, alpha=0, weight="bold", **beside)
         line = axes.axvline(trained, lw=1, ls=":")
-        # As far below the upper edge on either scale.
-        edge = dict(xytext=(4, -4), textcoords="offset points", fontsize=8, va="top")
-        note = axes.annotate(f"meta-trained for T = {trained:g}", (trained, limits[1]), **edge)  # pyright: ignore[reportArgumentType]
+        note = axes.annotate(
+            f"meta-trained for T = {trained:g}", (trained, limits[1]), (4, -4),
+            textcoords="offset points", fontsize=8, va="top",
+        )  # fmt: skip
         animate(self._now, *self.lines.values(), *self.heres.values(), *self.numbers.values())
         self.faint = (self._now, line, note)
         plain = [name for name, look in looks.items() if "color" not in look]
         parts = (self.lines, self.heres, self.names, self.numbers)
         self.ink = tuple(of[name] for of in parts for name in plain if name in of)
 
-    def show(self, errors: Mapping[str, np.ndarray], at: int, lost: str = "") -> None:
-        """The errors, over `TIMES`, and those at one of these; `lost` where one is not finite."""
-        feed(self._now, [TIMES[at]] * 2, self._limits)
+    def draw(self, errors: Mapping[str, np.ndarray]) -> None:
+        """The errors at `TIMES`."""
         for name, line in self.lines.items():
-            error = errors[name][at]
             feed(line, TIMES, errors[name])
+
+    def mark(self, errors: Mapping[str, np.ndarray], at: int, lost: str = "") -> None:
+        """Those at one of `TIMES`; `lost` where one is not finite."""
+        feed(self._now, [TIMES[at]] * 2, self._limits)
+        for name, text in self.numbers.items():
+            error = errors[name][at]
             if name in self.heres:
                 feed(self.heres[name], [TIMES[at]], [error])
-            self.numbers[name].set_text(f"{error:.3f}" if np.isfinite(error) else lost)
+            text.set_text(f"{error:.3f}" if np.isfinite(error) else lost)

@@ -160,7 +160,8 @@ class RatingsFigure:
         feed(self.later, x, within(later))
         ends = np.stack([within(earlier), within(later), np.full(len(x), np.nan)], 1)
         feed(self.moved, np.repeat(x, 3), ends.ravel())
-        self.over_time.show(errors, at)
+        self.over_time.draw(errors)
+        self.over_time.mark(errors, at)
         unknown = not np.isfinite(errors[BEFORE]).any()
         self.unknown.set_text("of your ratings none are held out" if unknown else "")
 

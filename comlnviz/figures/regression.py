@@ -120,7 +120,8 @@ class RegressionFigure:
             feed(line, *record.points.T)
 
     def show_errors(self, record: Record, method: str) -> None:
-        """The chosen start bold, and its error on the points that are shown."""
+        """Every start's error over time, the chosen one's bold."""
+        self.over_time.draw(record.errors)
         for name, line in self.over_time.lines.items():
             line.set_linewidth(3 if name == method else 1.3)
             self.over_time.names[name].set_fontweight("bold" if name == method else "normal")
@@ -133,7 +134,7 @@ class RegressionFigure:
         self.miss.set_data(fit - record.truth)
         feed(self.levels[1], *level_lines(GRID, GRID, fit, _LEVELS).T)
         self.heading.set_text(f"{method}, T = {TIMES[at]:.3g}")
-        self.over_time.show(record.errors, at, lost="lost")
+        self.over_time.mark(record.errors, at, lost="lost")
 
     def write(self, text: str) -> None:
         """The readout."""

@@ -7,6 +7,8 @@ from typing import Any
 
 from .findings import Cells, Finding
 
+Cell = Callable[[Path], dict[str, Any]]
+
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
@@ -25,7 +27,7 @@ class Preset:
     data: tuple[str, ...]
     cost: str
     protocol: Mapping[str, Any]
-    cells: Mapping[str, Callable[[Path], dict[str, Any]]]
+    cells: Mapping[str, Cell]
     after: Mapping[str, tuple[tuple[str, str], ...]] = dataclasses.field(default_factory=dict)
 
 

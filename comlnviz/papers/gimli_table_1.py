@@ -10,6 +10,7 @@ from .findings import Cells, Finding, below_none
 from .gimli_table_2 import (
     ALL,
     CLASSROOM,
+    COLUMN,
     FEW,
     GRID,
     LARGE,
@@ -27,13 +28,15 @@ BASE = "vgg+SGD"
 def preset(protocol: Protocol, sizes: Sizes, columns: Columns, cost: str) -> Preset:
     """The base and, of Table 2's grid, what is best on validation."""
     cells = {
-        f"{which}, {ways}-way {shots}-shot": partial(_cell, names, ways, shots, protocol, sizes)
+        f"{which}, {COLUMN.format(ways, shots)}": partial(
+            _cell, names, ways, shots, protocol, sizes
+        )
         for ways, shots in columns
         for which, names in (("base", (BASE,)), ("best", GRID))
     }
     after = {}
     for ways, shots in columns:
-        column = f"{ways}-way {shots}-shot"
+        column = COLUMN.format(ways, shots)
         after[f"base, {column}"] = (("gimli-table-2", f"{BASE}, {column}"),)
         grid = tuple(("gimli-table-2", f"{name}, {column}") for name in GRID)
         after[f"best, {column}"] = (*grid, ("gimli-table-1", f"base, {column}"))
@@ -56,13 +59,12 @@ def judge(cells: Cells) -> tuple[Finding, ...]:
     """Whether the search finds nothing worse than the base."""
     return tuple(
         below_none(
-            f"The best of the grid is not below the base, {ways}-way {shots}-shot.",
+            f"The best of the grid is not below the base, {column}.",
             cells,
-            f"best, {ways}-way {shots}-shot",
-            [f"base, {ways}-way {shots}-shot"],
+            f"best, {column}",
+            [f"base, {column}"],
         )
-        for ways, shots in ALL
-        if any(name.endswith(f", {ways}-way {shots}-shot") for name in cells)
+        for column in dict.fromkeys(name.rsplit(", ", 1)[-1] for name in cells)
     )
 
 

@@ -19,6 +19,7 @@ from .findings import Cells, Finding, above_all
 Columns = tuple[tuple[int, int], ...]  # ways and shots of each
 ALL: Columns = ((5, 1), (5, 5), (20, 1), (20, 5))
 FEW: Columns = ((5, 1), (20, 1))
+COLUMN = "{}-way {}-shot"
 OPTIMIZERS = {
     "SGD": LearnedOptimizer(optax.sgd, learning_rate=Learned(0.1, ("step", "array"), "real")),
     # Adam has no derivative where a second moment is zero, hence eps_root.
@@ -110,7 +111,7 @@ def trained(name: str, ways: int, shots: int, protocol: Protocol, sizes: Sizes, 
 def preset(protocol: Protocol, sizes: Sizes, columns: Columns, cost: str) -> Preset:
     """Every network with both optimizers, in these columns."""
     cells = {
-        f"{name}, {ways}-way {shots}-shot": partial(_cell, name, ways, shots, protocol, sizes)
+        f"{name}, {COLUMN.format(ways, shots)}": partial(_cell, name, ways, shots, protocol, sizes)
         for ways, shots in columns
         for name in GRID
     }
@@ -134,7 +135,7 @@ def _cell(
 
 def judge(cells: Cells) -> tuple[Finding, ...]:
     """Adam against SGD where the paper says that it wins, and the base against the rest."""
-    column = "20-way 1-shot"
+    column = COLUMN.format(20, 1)
     return (
         above_all(
             "Adam inside beats SGD for resnet-4, 20-way 1-shot.",

@@ -1,12 +1,9 @@
 """Protocols that a paper's text leaves open, tried one by one with each of its models."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any
 
+from .experiment import Cell
 from .findings import Cells, Finding, is_so
-
-Numbers = dict[str, Any]
 
 
 def cell_of(model: str, guess: str) -> str:
@@ -15,10 +12,8 @@ def cell_of(model: str, guess: str) -> str:
 
 
 def all_cells(
-    models: Iterable[str],
-    guesses: Iterable[str],
-    cell: Callable[[str, str], Callable[[Path], Numbers]],
-) -> dict[str, Callable[[Path], Numbers]]:
+    models: Iterable[str], guesses: Iterable[str], cell: Callable[[str, str], Cell]
+) -> dict[str, Cell]:
     """Every model under every guess."""
     models = tuple(models)
     return {cell_of(model, guess): cell(model, guess) for guess in guesses for model in models}
