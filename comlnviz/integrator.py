@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from . import runge_kutta
+from .counts import check_counts
 from .step_control import Damped, Fastest
 
 _BY_NAME = {
@@ -123,8 +124,7 @@ class Integrator(eqx.Module):
             )
         if isinstance(self.dt0, int | float) and not self.dt0 > 0:
             raise ValueError(f"dt0 must be positive; got {self.dt0}.")
-        if self.max_steps < 1:
-            raise ValueError(f"max_steps must be at least 1; got {self.max_steps}.")
+        check_counts(max_steps=self.max_steps)
 
     @property
     def adaptive(self) -> bool:

@@ -114,8 +114,13 @@ ARGUMENTS = [
         r"params must be of one type; got float32 and float64: cast them to one",
     ),
     *(
-        (descend, dict(num_steps=n), rf"num_steps must be an integer of at least 1; got {n}")
-        for n in (0, -1, 2.5, True)
+        (descend, dict(num_steps=n), rf"num_steps must be {wanted}; got {n}\.")
+        for n, wanted in (
+            (0, "at least 1"),
+            (-1, "at least 1"),
+            (2.5, "an integer"),
+            (True, "an integer"),
+        )
     ),
 ]
 

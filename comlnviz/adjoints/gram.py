@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .. import runge_kutta
+from ..counts import check_counts
 from ..integrator import Integrator
 from ..models import LinearHead
 from .base import AbstractLinearAdjoint, head_field, head_mode, materialise
@@ -40,8 +41,8 @@ class GramAdjoint(AbstractLinearAdjoint):
     checkpoints: int | None = eqx.field(default=None, static=True)
 
     def __check_init__(self):
-        if self.checkpoints is not None and self.checkpoints < 1:
-            raise ValueError(f"checkpoints must be at least 1; got {self.checkpoints}.")
+        if self.checkpoints is not None:
+            check_counts(checkpoints=self.checkpoints)
 
     def solve_linear(self, head, T, ts, integrator):
         """See `AbstractLinearAdjoint`."""

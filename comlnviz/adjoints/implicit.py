@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float, PyTree
 
+from ..counts import check_counts
 from ..objective import Objective, square_distance
 from .base import AbstractDescentAdjoint, materialise, record_only
 from .unrolled import Unrolled
@@ -34,8 +35,7 @@ class Implicit(AbstractDescentAdjoint):
     cg_steps: int = eqx.field(default=20, static=True)
 
     def __check_init__(self):
-        if self.cg_steps < 1:
-            raise ValueError(f"cg_steps must be at least 1; got {self.cg_steps}.")
+        check_counts(cg_steps=self.cg_steps)
         if isinstance(self.proximal, int | float) and not self.proximal > 0:
             raise ValueError(f"proximal must be positive; got {self.proximal}.")
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from ..counts import check_counts
 from ..objective import Objective, strong
 from ..step_control import MARGIN, hold
 from .base import (
@@ -52,8 +53,7 @@ class StoredStates(AbstractFlowAdjoint, AbstractDescentAdjoint):
     order: int = eqx.field(default=2, static=True)
 
     def __check_init__(self):
-        if self.num_states < 2:
-            raise ValueError(f"num_states must be at least 2, both ends; got {self.num_states}.")
+        check_counts(2, ", both ends", num_states=self.num_states)
         if self.order not in SCHEMES:
             raise ValueError(f"order must be 2 or 4; got {self.order}.")
         if self.order == 4 and self.num_states % 2 == 0:

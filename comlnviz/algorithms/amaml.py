@@ -64,8 +64,8 @@ class AMAML(AbstractNetworkAlgorithm):
     slowest: float | None = None
 
     def __check_init__(self):
-        if not self.T > 0:
-            raise ValueError(f"T must be positive; got {self.T}.")
+        if not 0 < self.T < float("inf"):
+            raise ValueError(f"T must be positive and finite; got {self.T}.")
         if not self.proximal >= 0:
             raise ValueError(f"proximal must be zero or positive; got {self.proximal}.")
         if self.slowest is not None and not self.slowest > 0:

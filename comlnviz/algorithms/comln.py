@@ -54,8 +54,8 @@ class COMLN(AbstractHeadAlgorithm):
     learn_T: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self):
-        if not self.T > 0:
-            raise ValueError(f"T must be positive; got {self.T}.")
+        if not 0 < self.T < float("inf"):
+            raise ValueError(f"T must be positive and finite; got {self.T}.")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must lie in [0, 1); got {self.label_smoothing}.")
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..counts import check_counts
 from ..models import AbstractEncoder, AbstractNetwork
 from .base import AbstractHeadAlgorithm
 from .closed_form import done
@@ -41,6 +42,9 @@ class LRD2(AbstractHeadAlgorithm):
     ways: int = eqx.field(static=True)
     ridge: float = 1.0
     num_steps: int = eqx.field(static=True, default=5)
+
+    def __check_init__(self):
+        check_counts(num_steps=self.num_steps)
 
     def init(self, key):
         """A fresh encoder, scale 1."""

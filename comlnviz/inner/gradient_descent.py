@@ -8,6 +8,7 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from ..adjoints import AbstractDescentAdjoint, StoredStates
+from ..counts import check_counts
 from ..integrator import all_finite
 from ..solution import Solution
 from .fit import check_adjoint
@@ -51,8 +52,7 @@ def gradient_descent(
     al. 2019), equation 2.
     """
     check_adjoint(adjoint, AbstractDescentAdjoint, "gradient_descent")
-    if not isinstance(num_steps, int) or isinstance(num_steps, bool) or num_steps < 1:
-        raise ValueError(f"num_steps must be an integer of at least 1; got {num_steps!r}.")
+    check_counts(num_steps=num_steps)
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         raise TypeError(
             f"optimizer must be an optax transformation such as optax.sgd(0.01); got {optimizer!r}."

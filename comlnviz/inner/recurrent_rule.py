@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..counts import check_counts
 from .meta_optimizer import AbstractMetaOptimizer, AbstractUpdateRule
 
 _P = 10.0  # gradients below e^-10 are scaled, above it taken by their logarithm
@@ -66,8 +67,7 @@ class Recurrent(AbstractMetaOptimizer):
     size: int = eqx.field(static=True, default=8)
 
     def __check_init__(self):
-        if self.size < 1:
-            raise ValueError(f"Recurrent's size must be at least 1; got {self.size}.")
+        check_counts(size=self.size)
 
     def init(self, params, key):
         """See `AbstractMetaOptimizer`."""

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
+from ..counts import check_counts
 from .meta_optimizer import AbstractMetaOptimizer, AbstractUpdateRule
 from .update_maps import (
     AbstractMap,
@@ -32,6 +33,11 @@ class Tensorwise(AbstractUpdateRule):
     def start(self, params):
         """See `AbstractUpdateRule`."""
         floats = eqx.filter(params, eqx.is_inexact_array)
+        if unlike := sorted(_paths(_each(lambda _: 0, self.maps)) ^ _paths(floats)):
+            raise ValueError(
+                "The rule was made for parameters of another structure: "
+                f"of it and these only one has {', '.join(unlike)}."
+            )
         _each(lambda map_, p: _check(map_, p.shape), self.maps, floats)
         return ()
 
@@ -41,8 +47,13 @@ class Tensorwise(AbstractUpdateRule):
         return _each(update, self.maps, grads), hidden
 
 
-def _each(function: Callable, maps: PyTree, tree: PyTree) -> PyTree:
-    return jax.tree.map(function, maps, tree, is_leaf=lambda x: isinstance(x, AbstractMap))
+def _each(function: Callable, maps: PyTree, *trees: PyTree) -> PyTree:
+    return jax.tree.map(function, maps, *trees, is_leaf=lambda x: isinstance(x, AbstractMap))
+
+
+def _paths(tree: PyTree) -> set[str]:
+    paths, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {f"params{jax.tree_util.keystr(path)}" for path, _ in paths}
 
 
 def _check(map_: Any, shape: tuple[int, ...]) -> None:
@@ -127,7 +138,7 @@ class KFC(AbstractMetaOptimizer):
     apart: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self):
-        _positive("KFC", "depth", self.depth)
+        check_counts(depth=self.depth)
 
     def init(self, params, key):
         """See `AbstractMetaOptimizer`."""
@@ -159,8 +170,7 @@ class CFC(AbstractMetaOptimizer):
     apart: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self):
-        _positive("CFC", "rank", self.rank)
-        _positive("CFC", "depth", self.depth)
+        check_counts(rank=self.rank, depth=self.depth)
 
     def init(self, params, key):
         """See `AbstractMetaOptimizer`."""
@@ -190,8 +200,3 @@ class FullLinear(AbstractMetaOptimizer):
             return Affine(jnp.eye(prod(shape), dtype=dtype), jnp.zeros(prod(shape), dtype))
 
         return _tensorwise(make, params, key)
-
-
-def _positive(recipe: str, name: str, value: int) -> None:
-    if value < 1:
-        raise ValueError(f"{recipe}'s {name} must be at least 1; got {value}.")

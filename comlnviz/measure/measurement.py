@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from ..algorithms import AbstractAlgorithm
+from ..counts import check_counts
 from .device import find_device
 from .methods import METHODS, check_methods
 from .problem import Problem
@@ -90,8 +91,7 @@ def measure(
     method that adapts a classifier's last layer where there is none.
     """
     check(method, length, problem)
-    if repeats < 0:
-        raise ValueError(f"repeats must be at least 0; got {repeats}.")
+    check_counts(0, repeats=repeats)
     with jax.default_device(find_device(device)):
         with jax.enable_x64(problem.dtype == "float64"):
             found, gradient, meta, task = _measure(
@@ -111,8 +111,7 @@ def measure(
 def check(method: str, length: int, problem: Problem) -> None:
     """**Raises** `ValueError` for what cannot be measured, as `measure` does."""
     check_methods([method])
-    if length < 1:
-        raise ValueError(f"length must be at least 1; got {length}.")
+    check_counts(length=length)
     if not METHODS[method].fits(problem):
         raise ValueError(
             f"{method} adapts a classifier's last layer, which {problem.backbone} has not."

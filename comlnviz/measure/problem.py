@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..counts import check_counts
 from ..models import (
     MLP,
     AbstractEncoder,
@@ -53,10 +54,7 @@ class Problem:
             raise ValueError(f"There is no backbone {self.backbone!r}: choose from {names}.")
         if self.dtype not in ("float32", "float64"):
             raise ValueError(f"dtype is float32 or float64; got {self.dtype!r}.")
-        counts = {name: getattr(self, name) for name in ("ways", "shots", "queries", "d")}
-        for name, count in counts.items():
-            if count < 1:
-                raise ValueError(f"{name} must be at least 1; got {count}.")
+        check_counts(ways=self.ways, shots=self.shots, queries=self.queries, d=self.d)
         if not self.classifies and self.ways != 1:
             raise ValueError(f"A function is one class: ways must be 1; got {self.ways}.")
 

@@ -74,8 +74,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
 def result(identifier: str, preset: str = "classroom", folder: Path | None = None) -> Result:
     """A stored result, of the package's own unless `folder` says otherwise.
 
-    **Raises** `ValueError` for an identifier there is not, `FileNotFoundError` when nothing of it
-    is stored.
+    **Raises** `ValueError` for an identifier or a preset there is not, `FileNotFoundError` when
+    nothing of it is stored.
     """
     if identifier not in EXPERIMENTS:
         raise ValueError(f"There is no {identifier!r}: choose from {', '.join(EXPERIMENTS)}.")

@@ -33,6 +33,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..cache import cache_environment
+from ..counts import check_counts
 
 
 class Pool(NamedTuple):
@@ -81,8 +82,7 @@ def pool_of(
     **Raises** `ValueError` for fewer workers than 1, when no scheduler answers, and when the
     `sweep` extra is not installed.
     """
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1; got {workers}.")
+    check_counts(workers=workers)
     if scheduler is None and workers == 1:
         yield HERE
         return

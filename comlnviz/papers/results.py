@@ -131,8 +131,14 @@ def _corresponding(column: str, published: list[str]) -> int | None:
 def read(experiment: Experiment, preset: str, folder: Path | None) -> Result:
     """A stored result.
 
-    **Raises** `FileNotFoundError` when there is none, `ValueError` for one of another version.
+    **Raises** `FileNotFoundError` when there is none, `ValueError` for one of another version and
+    for a preset that the experiment does not have.
     """
+    if preset not in experiment.presets:
+        raise ValueError(
+            f"There is no preset {preset!r} of {experiment.identifier}: "
+            f"choose from {', '.join(experiment.presets)}."
+        )
     path = (folder or results_folder()) / f"{experiment.identifier}-{preset}.json"
     record = read_record(path)
     if record is None:

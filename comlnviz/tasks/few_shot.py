@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
+from ..counts import check_counts
 from ..data import Dataset
 from .choose import choose
 from .mapped import HostRows
@@ -39,10 +40,7 @@ class FewShot(AbstractTasks):
         **Raises** `ValueError` when the dataset is too small for such tasks.
         """
         classes, size = dataset.images.shape[:2]
-        if min(ways, shots, queries) < 1:
-            raise ValueError(
-                f"ways, shots and queries must be at least 1; got {ways}, {shots}, {queries}."
-            )
+        check_counts(ways=ways, shots=shots, queries=queries)
         if ways > classes:
             raise ValueError(f"ways must be at most the {classes} classes there are; got {ways}.")
         if shots + queries > size:

@@ -5,7 +5,7 @@ from typing import final
 import equinox as eqx
 import jax
 
-from .functions import check_sizes
+from ..counts import check_counts
 from .task import AbstractTasks
 
 
@@ -27,7 +27,7 @@ class Finite(AbstractTasks):
     seed: int = eqx.field(static=True, default=0)
 
     def __check_init__(self):
-        check_sizes(size=self.size)
+        check_counts(size=self.size)
 
     def sample(self, key):
         """See `AbstractTasks`."""

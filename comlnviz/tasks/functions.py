@@ -9,16 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..counts import check_counts
 from .task import AbstractTasks, Task
 
 Function = Callable[[Float[Array, "B d"]], Float[Array, " B"]]
-
-
-def check_sizes(**sizes: int) -> None:
-    """**Raises** `ValueError` when one of the sizes is below 1."""
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1; got {size}.")
 
 
 class AbstractFunctions(AbstractTasks):
@@ -49,7 +43,7 @@ class AbstractFunctions(AbstractTasks):
     deviation: ClassVar[float]
 
     def __check_init__(self):
-        check_sizes(shots=self.shots, queries=self.queries, dimensions=self.dimensions)
+        check_counts(shots=self.shots, queries=self.queries, dimensions=self.dimensions)
 
     @abstractmethod
     def function(self, key: PRNGKeyArray) -> Function:

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..counts import check_counts
 from .task import AbstractTasks, Task
 
 
@@ -43,11 +44,8 @@ class LinearBoundaries(AbstractTasks):
         seed: int = 0,
     ):
         """**Raises** `ValueError` for sizes that cannot be."""
-        if min(d, support) < 1 or min(query, normals) < 0:
-            raise ValueError(
-                "d and support must be at least 1, query and normals at least 0; "
-                f"got {d}, {support}, {query} and {normals}."
-            )
+        check_counts(d=d, support=support)
+        check_counts(0, query=query, normals=normals)
         self.d, self.support, self.query, self.wrong_minus = d, support, query, wrong_minus
         draw = lambda number, n: jax.random.normal(
             jax.random.fold_in(jax.random.key(seed), number), (n, d)

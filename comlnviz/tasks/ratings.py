@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ..counts import check_counts
 from ..data import Dataset
-from .functions import check_sizes
 from .task import AbstractTasks, Task
 
 
@@ -45,7 +45,7 @@ class Ratings(AbstractTasks):
         queries: int | None,
         scale: tuple[float, float] | None = None,
     ):
-        check_sizes(shots=shots, queries=1 if queries is None else queries)
+        check_counts(shots=shots, queries=1 if queries is None else queries)
         table = np.asarray(dataset.images)
         if table.ndim != 2:
             raise ValueError(

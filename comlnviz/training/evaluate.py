@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ..algorithms import AbstractAlgorithm
+from ..counts import check_counts
 from ..tasks import AbstractTasks
 from .devices import TASKS, Devices, dealt, enough, everywhere, mesh_over, together
 
@@ -72,8 +73,7 @@ def evaluate(
 
     **Raises** `ValueError` for fewer than 2 tasks, `TrainingError` when adaptation fails on some.
     """
-    if num_tasks < 2:
-        raise ValueError(f"num_tasks must be at least 2 for an interval; got {num_tasks}.")
+    check_counts(2, " for an interval", num_tasks=num_tasks)
     key = jax.random.key(0) if key is None else key
     mesh = mesh_over(devices)
     keys = enough(jax.random.split(key, num_tasks), mesh)

@@ -13,6 +13,7 @@ import optax
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
 from ..algorithms import AbstractAlgorithm
+from ..counts import check_counts
 from ..integrator import all_finite
 from ..tasks import AbstractTasks
 from . import checkpoint as files
@@ -94,13 +95,11 @@ def meta_train(
 
     Source: COMLN (Deleu et al. 2022), Algorithm 1.
     """
-    for name, value in dict(
+    check_counts(
         num_steps=num_steps, batch_size=batch_size, checkpoint_every=checkpoint_every,
         validate_every=validate_every, validation_tasks=validation_tasks,
-        tasks_at_once=tasks_at_once or 1,
-    ).items():  # fmt: skip
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1; got {value}.")
+        tasks_at_once=1 if tasks_at_once is None else tasks_at_once,
+    )  # fmt: skip
     mesh, first = mesh_over(devices, batch_size), jax.process_index() == 0
     init_key, task_key = jax.random.split(key)
     meta = algorithm.init(init_key)

@@ -269,7 +269,7 @@ def test_running_statistics_are_learned_after_steps_and_used_at_test():
 @pytest.mark.parametrize(
     "settings, message",
     [
-        (dict(T=0.0), "T must be positive; got 0.0"),
+        (dict(T=0.0), "T must be positive and finite; got 0.0"),
         (dict(label_smoothing=1.0), r"label_smoothing must lie in \[0, 1\); got 1.0"),
     ],
 )

@@ -148,7 +148,8 @@ def test_criteria_say_which_way_is_better():
 @pytest.mark.parametrize(
     "settings, message",
     [
-        (dict(T=-1.0), r"T must be positive; got -1\.0\."),
+        (dict(T=-1.0), r"T must be positive and finite; got -1\.0\."),
+        (dict(T=jnp.inf), r"T must be positive and finite; got inf\."),
         (dict(proximal=-0.1), r"proximal must be zero or positive; got -0\.1\."),
         (dict(slowest=0.0), r"slowest must be positive, or None; got 0\.0\."),
     ],

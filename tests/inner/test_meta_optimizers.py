@@ -258,14 +258,18 @@ def test_a_rule_that_does_not_fit_is_refused_in_a_sentence():
     )  # fmt: skip
     with pytest.raises(ValueError, match=r"Network.factor of shape \(2, 1\) .* must be \(3, 1\)"):
         meta_optimizer(deep).init(jnp.ones(3))
+    named = KLin().init({"a": jnp.ones(3), "c": jnp.ones(2)}, KEY)
+    other = r"only one has params\['a'\], params\['b'\]\."
+    with pytest.raises(ValueError, match=other):
+        meta_optimizer(named).init({"b": jnp.ones(3), "c": jnp.ones(2)})
 
 
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: CFC(0), "CFC's rank must be at least 1; got 0"),
-        (lambda: KFC(0), "KFC's depth must be at least 1; got 0"),
-        (lambda: Recurrent(0), "Recurrent's size must be at least 1; got 0"),
+        (lambda: CFC(0), "rank must be at least 1; got 0"),
+        (lambda: KFC(0), "depth must be at least 1; got 0"),
+        (lambda: Recurrent(0), "size must be at least 1; got 0"),
         (lambda: KLin().init(jnp.ones((2, 3, 4)), KEY), r"got a parameter of shape \(2, 3, 4\)"),
     ],
 )

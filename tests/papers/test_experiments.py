@@ -207,6 +207,10 @@ def test_a_wrong_name_is_answered_with_the_right_ones(tmp_path, capsys):
         papers.result("comln-table-7")
     with pytest.raises(FileNotFoundError, match="comlnviz reproduce comln-table-2"):
         papers.result("comln-table-2", folder=tmp_path)
+    with pytest.raises(
+        ValueError, match="no preset 'papers' of comln-table-2: .* classroom, paper"
+    ):
+        papers.result("comln-table-2", "papers")
     assert main(["reproduce", "comln-table-7"]) == 2
     assert "comln-table-2" in capsys.readouterr().err
     assert main(["reproduce", "--list"]) == 0

@@ -111,7 +111,7 @@ def test_tasks_larger_than_the_dataset_are_refused_in_a_sentence():
     for arguments, words in [
         ((4, 1, 1), "ways must be at most the 3 classes there are; got 4"),
         ((2, 3, 2), "shots . queries must be at most the 4 images of a class; got 3 . 2"),
-        ((2, 0, 2), "ways, shots and queries must be at least 1; got 2, 0, 2"),
+        ((2, 0, 2), r"shots must be at least 1; got 0\."),
     ]:
         with pytest.raises(ValueError, match=words):
             FewShot(data, *arguments)

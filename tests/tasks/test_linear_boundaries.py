@@ -67,5 +67,5 @@ def test_few_boundaries_come_again():
 
 
 def test_sizes_that_cannot_be_are_refused_in_a_sentence():
-    with pytest.raises(ValueError, match="got 5, 0, 3 and 0"):
+    with pytest.raises(ValueError, match="support must be at least 1; got 0"):
         LinearBoundaries(5, 0, 3)
