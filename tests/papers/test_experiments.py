@@ -208,7 +208,7 @@ def test_a_wrong_name_is_answered_with_the_right_ones(tmp_path, capsys):
     with pytest.raises(FileNotFoundError, match="comlnviz reproduce comln-table-2"):
         papers.result("comln-table-2", folder=tmp_path)
     with pytest.raises(
-        ValueError, match="no preset 'papers' of comln-table-2: .* classroom, paper"
+        ValueError, match=r"no preset 'papers' of comln-table-2: .* classroom, paper"
     ):
         papers.result("comln-table-2", "papers")
     assert main(["reproduce", "comln-table-7"]) == 2
