@@ -19,11 +19,7 @@ from .controls import rows
 from .scheduler import Coalescer
 from .stage import Stage
 
-_STYLE = """<style>
-.comlnviz-stale canvas { opacity: .45; }
-.comlnviz-message { min-height: 1.6em; font-size: 13px; }
-.comlnviz-code pre { white-space: pre-wrap; font-size: 12px; }
-</style>"""
+_STYLE = f"<style>{(Path(__file__).parent / 'app.css').read_text(encoding='utf-8')}</style>"
 
 
 @runtime_checkable

@@ -16,17 +16,18 @@ function isDark() {
   return named ? named === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-// The kernel's buffer: frame number, then what RecordingRenderer.geometry() says.
+// The kernel's buffer: a head, then what RecordingRenderer.geometry() says. The head is the frame's
+// number, doubled, and 1 where the kernel wants to hear when it is painted.
 function unpack(view) {
   const buffer = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
-  const [number, operations] = new Uint32Array(buffer, 0, 2);
+  const [head, operations] = new Uint32Array(buffer, 0, 2);
   const counts = new Uint32Array(buffer, 8, 3 * operations);
   let shapes = 0, positions = 0;
   for (let i = 0; i < counts.length; i += 3) { shapes += counts[i]; positions += counts[i + 1]; }
   const at = 8 + counts.byteLength, total = 2 * (shapes + positions);
   const points = new Float32Array(buffer, at, total);
   const codes = new Uint8Array(buffer, at + 4 * total, shapes);
-  return { number, counts, points, codes, bytes: new Uint8Array(buffer, at + 4 * total + shapes) };
+  return { number: head >>> 1, counts, points, codes, bytes: new Uint8Array(buffer, at + 4 * total + shapes) };
 }
 
 function trace(path, points, at, codes, first, count) {
@@ -139,7 +140,7 @@ function draw(g, background, frame, styles, tiles) {
 function painter(model, canvas, painted) {
   const g = canvas.getContext("2d", { alpha: false });
   const tiles = [];
-  let next = null, busy = false, shown = null, bitmap = null, stopped = false;
+  let next = null, busy = false, asked = false, shown = null, bitmap = null, stopped = false;
 
   async function work() {
     busy = true;
@@ -165,7 +166,8 @@ function painter(model, canvas, painted) {
       }
       const frame = unpack(now.frame);
       draw(g, bitmap, frame, now.styles, tiles);
-      painted(frame.number);
+      painted(frame.number, asked);
+      asked = false;
     }
     busy = false;
   }
@@ -174,6 +176,7 @@ function painter(model, canvas, painted) {
     take() {
       const frame = model.get("_frame");
       if (!frame?.byteLength) return;
+      asked ||= Boolean(frame.getUint8(0) & 1); // also of a frame that the next one overtakes
       next = {
         frame,
         styles: model.get("_styles"),
@@ -249,15 +252,11 @@ export default {
       busy: () => performance.now() - since < POINTER_ANSWER_MS,
       start() { since = performance.now(); },
     };
-    let newest = 0, asked = false;
-    function painted(number) {
+    function painted(number, asked) {
       since = -Infinity;
-      newest = number;
-      if (asked) return;
-      asked = true;
+      if (!asked) return;
       requestAnimationFrame(() => {
-        asked = false;
-        if (!signal.aborted) model.send({ kind: "painted", number: newest });
+        if (!signal.aborted) model.send({ kind: "painted", number });
       });
     }
     const screen = painter(model, canvas, painted);

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import io
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from PIL import Image, features
 from comlnviz.apps.recorder import RecordingRenderer
 
 _PATIENCE = 1.0  # seconds after which a frame counts as lost, and its page as gone
+_REST = 0.25  # seconds between two frames that the page is asked to confirm
 _MEMORY = 0.3  # weight of the newest round trip in the running mean
 _LOSSLESS: dict[str, Any] = (
     {"format": "webp", "lossless": True, "quality": 0, "method": 0}
@@ -90,7 +90,7 @@ class FigureCanvas(anywidget.AnyWidget):
     _dark = traitlets.Bool(False).tag(sync=True)
     _background = traitlets.Bytes(b"").tag(sync=True)
     _styles = traitlets.List().tag(sync=True)
-    _frame = traitlets.Bytes(b"").tag(sync=True)  # uint32 number, then the recorder's geometry
+    _frame = traitlets.Bytes(b"").tag(sync=True)  # uint32 head, then the recorder's geometry
     _targets = traitlets.List().tag(sync=True)  # draggable: left, top, width, height, label
 
     _closed = False
@@ -107,7 +107,9 @@ class FigureCanvas(anywidget.AnyWidget):
         self._drags: list[_Drag] = []
         self._recorder = RecordingRenderer(self._agg.get_renderer())
         self._outdated, self._drawing = True, False
-        self._number, self._sent = 0, OrderedDict[int, float]()
+        self._number = 0  # of frames
+        self._asked: tuple[int, float] | None = None  # the frame to be confirmed, and when it left
+        self._rested = float("-inf")  # when to ask again
         self._seen = False  # a page has answered lately
         self._agg.mpl_connect("draw_event", self._drawn)
         self.refresh()  # before the model opens: its first message then carries the first picture
@@ -133,19 +135,19 @@ class FigureCanvas(anywidget.AnyWidget):
                 return
             self._styles = styles
             self._number += 1
-            self._frame = self._number.to_bytes(4, "little") + geometry
-        if self._seen:
-            self._sent[self._number] = time.monotonic()
+            # Not every frame: an answer costs the page and the kernel as much as a frame does.
+            ask = self._seen and self._asked is None and time.monotonic() >= self._rested
+            self._frame = (self._number << 1 | ask).to_bytes(4, "little") + geometry
+        if ask:
+            self._asked = self._number, time.monotonic()
+            self._rested = self._asked[1] + _REST
 
     @property
     def in_flight(self) -> bool:
-        """Whether a frame is on its way; False when no page shows this figure (any more)."""
-        if not self._sent:
-            return False
-        if time.monotonic() - next(iter(self._sent.values())) > _PATIENCE:
-            self._sent.clear()
-            self._seen = False
-        return self._seen
+        """Whether a frame to be confirmed is on its way; False when no page shows this figure."""
+        if self._asked is not None and time.monotonic() - self._asked[1] > _PATIENCE:
+            self._asked, self._seen = None, False
+        return self._asked is not None
 
     def make_draggable(
         self,
@@ -253,13 +255,12 @@ class FigureCanvas(anywidget.AnyWidget):
                 drag.step(float(content["right"]), float(content["up"]))
 
     def _acknowledge(self, number: int) -> None:
-        sent = self._sent.get(number)
-        if sent is not None:
-            trip = time.monotonic() - sent
-            weight = _MEMORY if self.round_trip else 1.0
-            self.round_trip += weight * (trip - self.round_trip)
-        while self._sent and next(iter(self._sent)) <= number:
-            self._sent.popitem(last=False)
+        if self._asked is None or number < self._asked[0]:
+            return  # of a second view
+        trip = time.monotonic() - self._asked[1]
+        weight = _MEMORY if self.round_trip else 1.0
+        self.round_trip += weight * (trip - self.round_trip)
+        self._asked = None
 
     def _adapt(self, dark: bool, ratio: float) -> None:
         """Follow the page's theme and its pixels."""

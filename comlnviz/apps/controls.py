@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
+import traitlets
 
 # Any: what ipywidgets say of their values' types is too narrow.
 LISTS: Any = (widgets.SelectionSlider, widgets.Dropdown)
@@ -47,6 +48,9 @@ class _FromPage:
 
     A page puts a slider on the nearest of its places when it shows it, and sends that value, which
     differs in the last digits or in more, as if the reader had moved it.
+
+    Its place is not sent back to the page that it came from (ipywidgets' echo, for several pages
+    of one kernel): that is one message more to carry and to handle before the picture.
     """
 
     moved: Callable[[], None] | None = None  # called after a reader's move, not after a program's
@@ -61,19 +65,23 @@ class _FromPage:
 
 
 class _Slider(_FromPage, widgets.FloatSlider):
-    pass
+    value = traitlets.CFloat().tag(sync=True, echo_update=False)
 
 
 class _LogSlider(_FromPage, widgets.FloatLogSlider):
-    pass
+    value = traitlets.CFloat(1.0).tag(sync=True, echo_update=False)
 
 
 class _IntSlider(_FromPage, widgets.IntSlider):
-    pass
+    value = traitlets.CInt().tag(sync=True, echo_update=False)
 
 
 class _SelectionSlider(_FromPage, widgets.SelectionSlider):
-    pass
+    index = traitlets.Int(None, allow_none=True).tag(sync=True, echo_update=False)
+
+
+class _Play(widgets.Play):
+    value = traitlets.CInt().tag(sync=True, echo_update=False)
 
 
 def log_slider(
@@ -139,9 +147,7 @@ def toggle(label: str, value: bool, tooltip: str) -> Any:
 
 def play(target: Any, interval: int = 50) -> Any:
     """A play button, its clock in the browser, that moves the slider `target`."""
-    button = widgets.Play(
-        value=target.value, min=target.min, max=target.max, step=2, interval=interval
-    )
+    button = _Play(value=target.value, min=target.min, max=target.max, step=2, interval=interval)
     button.show_repeat = False
     widgets.jslink((button, "value"), (target, "value"))
     return button

@@ -44,8 +44,16 @@ def says(canvas, **content):
     canvas._handle_msg({"content": {"data": data}, "buffers": []})
 
 
-def number(canvas):
+def head(canvas):
     return int.from_bytes(canvas._frame[:4], "little")
+
+
+def number(canvas):
+    return head(canvas) >> 1
+
+
+def asked(canvas):
+    return bool(head(canvas) & 1)
 
 
 def picture(canvas):
@@ -216,11 +224,13 @@ def test_round_trip_and_a_page_that_vanishes(shown, monkeypatch):
     says(canvas, kind="painted", number=number(canvas))
     assert not canvas.in_flight
     assert canvas.round_trip == pytest.approx(0.05)
+    now[0] += 0.3
     move(), move()
     now[0] += 0.15
     says(canvas, kind="painted", number=number(canvas))  # the page paints the newest, skips others
     assert not canvas.in_flight
     assert 0.05 < canvas.round_trip < 0.15
+    now[0] += 0.3
     move()
     now[0] += 0.9
     assert canvas.in_flight
@@ -232,6 +242,29 @@ def test_round_trip_and_a_page_that_vanishes(shown, monkeypatch):
     now[0] += 1
     move()
     assert canvas.in_flight
+
+
+def test_the_page_is_asked_now_and_then_and_never_twice_at_a_time(shown, monkeypatch):
+    canvas, left, _ = shown
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    says(canvas, kind="page", dark=False, ratio=1)
+    seen = []
+    for move in range(1, 61):  # two seconds of a drag
+        left.lines[0].set_ydata(np.sin(X + move))
+        canvas.refresh()
+        seen.append(asked(canvas))
+        assert canvas.in_flight == asked(canvas)
+        now[0] += 0.033
+        if seen[-1]:
+            says(canvas, kind="painted", number=number(canvas))
+    assert seen[0] and 7 <= sum(seen) <= 9
+    now[0] += 1
+    for move in range(3):  # one question, while the page keeps silent
+        left.lines[0].set_ydata(np.cos(X + move))
+        canvas.refresh()
+        now[0] += 0.3
+        assert asked(canvas) == (move == 0) and canvas.in_flight
 
 
 def test_drags_arrive_in_data_coordinates(shown):

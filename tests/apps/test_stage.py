@@ -129,3 +129,23 @@ def test_a_slider_tells_a_readers_moves_from_a_programs():
         control.value = before
         assert len(seen) == 1
         control.close()
+
+
+def test_a_readers_move_is_not_sent_back_but_a_programs_is_told(monkeypatch):
+    sent = []
+    monkeypatch.setattr(widgets.Widget, "_send", lambda _, message, **__: sent.append(message))
+    slider = made.slider("x", 0, 9, 1, 0, "")
+    for control, name, new, other in (
+        (slider, "value", 5.0, 2.0),
+        (made.log_slider("T", -1, 1, 1.0, ""), "value", 10.0, 0.1),
+        (made.whole("n", 0, 9, 1, ""), "value", 5, 2),
+        (made.steps("shots", (1, 2, 5), 1, ""), "index", 1, 2),
+        (made.play(slider), "value", 3, 4),
+    ):
+        sent.clear()
+        control.set_state({name: new})
+        assert getattr(control, name) == new and sent == []
+        setattr(control, name, other)
+        assert [message["method"] for message in sent] == ["update"]
+        assert sent[0]["state"][name] == other
+        control.close()
