@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from .. import algorithms as al
-from ..data import load
+from ..data import Dataset, load
 from ..models import AbstractEncoder, Classifier
 from ..tasks import FewShot
 from ..training import Run, Score, TrainingError, evaluate, meta_train, sgd_nesterov
@@ -59,6 +59,11 @@ class Protocol:
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         del fields["loaded"]
         return {**fields, "encoder": str(self.encoder), "step_sizes": STEP_SIZES}
+
+
+def turned(data: str, split: str) -> Dataset:
+    """With each character turned by 90, 180 and 270 degrees as a class of its own, as in MAML."""
+    return load(data, split=split, rotations=True)
 
 
 def methods(

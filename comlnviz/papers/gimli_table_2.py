@@ -9,11 +9,10 @@ from typing import Any
 import optax
 
 from ..algorithms import MAMLpp
-from ..data import Dataset, load
 from ..inner import Learned, LearnedOptimizer
 from ..models import AbstractEncoder, Classifier, Conv4, DenseNet, ResNet12
 from .experiment import Experiment, Preset
-from .few_shot import Protocol, numbers, test, train
+from .few_shot import Protocol, numbers, test, train, turned
 from .findings import Cells, Finding, above_all
 
 Columns = tuple[tuple[int, int], ...]  # ways and shots of each
@@ -55,11 +54,6 @@ def encoders(sizes: Sizes) -> Mapping[str, AbstractEncoder]:
     }
 
 
-def _turned(data: str, split: str) -> Dataset:
-    """With each character turned by 90, 180 and 270 degrees as a class of its own, as in MAML."""
-    return load(data, split=split, rotations=True)
-
-
 SMALL = Sizes(vgg=16, resnet=(8, 12, 16, 24), growth=4)
 LARGE = Sizes(vgg=64, resnet=(64, 96, 128, 256), growth=32)
 GRID = tuple(f"{model}+{name}" for model in encoders(SMALL) for name in ("Adam", "SGD"))
@@ -75,7 +69,7 @@ CLASSROOM = Protocol(
     validation_tasks=50,
     test_queries=5,
     test_tasks=600,
-    loaded=partial(_turned, "omniglot-minimal"),
+    loaded=partial(turned, "omniglot-minimal"),
 )
 PAPER = dataclasses.replace(
     CLASSROOM,
@@ -86,7 +80,7 @@ PAPER = dataclasses.replace(
     selection_steps=50_000,
     validate_every=500,
     validation_tasks=600,
-    loaded=partial(_turned, "omniglot"),
+    loaded=partial(turned, "omniglot"),
 )
 
 

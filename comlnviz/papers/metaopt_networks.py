@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..algorithms import MAML, AbstractAlgorithm, MetaOptimizerMAML
-from ..data import Dataset, load
 from ..inner import CFC, KFC, KLin, MetaSGDRule
 from ..models import Classifier, ConvNet, Identity
-from .few_shot import Protocol, Trained, train
+from .few_shot import Protocol, Trained, train, turned
 
 # By the paper's names: the update rule, and whether it adapts within the task.
 RULES = {
@@ -80,11 +79,6 @@ def trained(name: str, layers: int, setting: Setting, scratch: Path) -> Trained:
     return train((method(name, layers, setting),), setting.protocol, setting.shots, files)
 
 
-def _turned(data: str, split: str) -> Dataset:
-    """With each character turned by 90, 180 and 270 degrees as a class of its own, as in MAML."""
-    return load(data, split=split, rotations=True)
-
-
 _CLASSROOM = Protocol(
     data="omniglot-minimal",
     encoder=Identity(1),  # each cell has its own, see `Setting.encoder`
@@ -98,12 +92,12 @@ _CLASSROOM = Protocol(
     test_queries=5,
     test_tasks=300,
     ways=10,
-    loaded=partial(_turned, "omniglot-minimal"),
+    loaded=partial(turned, "omniglot-minimal"),
 )
 # The number of iterations is that of the linear experiments, and of Figures A.6 to A.8.
 _PAPER = dataclasses.replace(
     _CLASSROOM, data="omniglot", num_steps=60_000, batch_size=32, selection_steps=60_000,
-    validate_every=1000, validation_tasks=600, test_tasks=600, loaded=partial(_turned, "omniglot"),
+    validate_every=1000, validation_tasks=600, test_tasks=600, loaded=partial(turned, "omniglot"),
 )  # fmt: skip
 # Appendix A.1.2; it does not print rates for one and three layers, nor for CFC: those next to them.
 OMNIGLOT_SMALL = Setting(
