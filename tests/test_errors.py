@@ -280,3 +280,11 @@ def test_traced_times_out_of_range_make_ok_false_and_raise_where_throw_is_on(cal
 def test_integrator_itself_checks_its_settings():
     with pytest.raises(ValueError, match="Give both tolerances or neither"):
         Integrator(diffrax.Dopri5(), 1e-3, None, None, 10)
+
+
+def test_a_number_of_steps_by_numpy_is_known_under_jit():
+    found = [
+        jax.jit(lambda u, n=n: gradient_descent(bowl, u, None, n).params)(jnp.ones(2))
+        for n in (5, np.int64(5))
+    ]
+    np.testing.assert_array_equal(*found)

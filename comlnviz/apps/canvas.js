@@ -147,6 +147,7 @@ function painter(model, canvas, painted) {
     while (next && !stopped) {
       const now = next;
       next = null;
+      asked ||= now.asked;
       if (now.background !== shown) {
         let decoded;
         try {
@@ -176,9 +177,9 @@ function painter(model, canvas, painted) {
     take() {
       const frame = model.get("_frame");
       if (!frame?.byteLength) return;
-      asked ||= Boolean(frame.getUint8(0) & 1); // also of a frame that the next one overtakes
       next = {
         frame,
+        asked: Boolean(frame.getUint8(0) & 1) || next?.asked, // also one that is overtaken
         styles: model.get("_styles"),
         background: model.get("_background"),
         size: model.get("_size"),

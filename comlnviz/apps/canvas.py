@@ -136,11 +136,13 @@ class FigureCanvas(anywidget.AnyWidget):
             self._styles = styles
             self._number += 1
             # Not every frame: an answer costs the page and the kernel as much as a frame does.
-            ask = self._seen and self._asked is None and time.monotonic() >= self._rested
+            ask = self._asked is None and time.monotonic() >= self._rested
             self._frame = (self._number << 1 | ask).to_bytes(4, "little") + geometry
         if ask:
-            self._asked = self._number, time.monotonic()
-            self._rested = self._asked[1] + _REST
+            now = time.monotonic()
+            self._rested = now + _REST
+            if self._seen:  # else nobody may be there to answer; who does is seen from then on
+                self._asked = self._number, now
 
     @property
     def in_flight(self) -> bool:
@@ -246,6 +248,8 @@ class FigureCanvas(anywidget.AnyWidget):
         if kind == "painted":
             self._acknowledge(int(content["number"]))
         elif kind == "page":
+            # A page that is loaded anew will not answer for the old one; it is asked at once.
+            self._asked, self._rested = None, float("-inf")
             self._adapt(bool(content["dark"]), float(content["ratio"]))
         elif kind == "pointer":
             drag = self._drags[int(content["target"])]

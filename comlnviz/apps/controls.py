@@ -49,8 +49,9 @@ class _FromPage:
     A page puts a slider on the nearest of its places when it shows it, and sends that value, which
     differs in the last digits or in more, as if the reader had moved it.
 
-    Its place is not sent back to the page that it came from (ipywidgets' echo, for several pages
-    of one kernel): that is one message more to carry and to handle before the picture.
+    Its place is not sent back to the page that it came from (ipywidgets' echo): that is one message
+    more to carry and to handle before the picture. In a second window of the same notebook the
+    picture follows, the slider stays where it was.
     """
 
     moved: Callable[[], None] | None = None  # called after a reader's move, not after a program's
@@ -77,7 +78,7 @@ class _IntSlider(_FromPage, widgets.IntSlider):
 
 
 class _SelectionSlider(_FromPage, widgets.SelectionSlider):
-    index = traitlets.Int(None, allow_none=True).tag(sync=True, echo_update=False)
+    index = traitlets.Int().tag(sync=True, echo_update=False)
 
 
 class _Play(widgets.Play):

@@ -24,7 +24,7 @@ class Screen(Protocol):
 
     @property
     def in_flight(self) -> bool:
-        """Whether a frame is on its way."""
+        """Whether a frame is on its way, of those that the page is asked to confirm."""
         ...
 
 
@@ -33,9 +33,9 @@ class Coalescer:
 
     Args:
         work: computes and draws; reads the state itself, so that the last request wins.
-        screen: a `FigureCanvas`, or None. While its last frame is under way work waits for half a
-            round trip; twice, three times that for each further frame sent before the page has
-            caught up. A slow line thus gets fewer frames, and never a queue of old ones.
+        screen: a `FigureCanvas`, or None. While a frame that is to be confirmed is under way work
+            waits for half a round trip; twice, three times that for each further frame sent before
+            the answer. A slow line thus gets fewer frames, and no queue of old ones.
         on_error: given the exception when `work` fails. Without it the exception goes to the
             event loop's handler, or, from `flush()`, to the caller.
 
@@ -51,7 +51,7 @@ class Coalescer:
     ) -> None:
         self._work, self._screen, self._on_error = work, screen, on_error
         self._dirty = False
-        self._ahead = 0  # runs since the page was last seen to have caught up
+        self._ahead = 0  # runs since no answer was outstanding
         self._last = float("-inf")  # loop time of the last run
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.Handle | None = None

@@ -53,6 +53,7 @@ def gradient_descent(
     """
     check_adjoint(adjoint, AbstractDescentAdjoint, "gradient_descent")
     check_counts(num_steps=num_steps)
+    num_steps = int(num_steps)  # NumPy's would be traced as an array
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         raise TypeError(
             f"optimizer must be an optax transformation such as optax.sgd(0.01); got {optimizer!r}."

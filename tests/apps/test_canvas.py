@@ -237,8 +237,13 @@ def test_round_trip_and_a_page_that_vanishes(shown, monkeypatch):
     now[0] += 0.2
     assert not canvas.in_flight
     move()
-    assert not canvas.in_flight
+    assert not canvas.in_flight and asked(canvas)  # whoever is there may answer
     says(canvas, kind="painted", number=number(canvas))
+    now[0] += 1
+    move()
+    assert canvas.in_flight
+    says(canvas, kind="page", dark=False, ratio=1)  # loaded anew: the old one will not answer
+    assert not canvas.in_flight
     now[0] += 1
     move()
     assert canvas.in_flight

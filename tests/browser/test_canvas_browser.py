@@ -101,7 +101,35 @@ def test_a_fast_drag_of_the_slider_ends_at_its_last_value(wave):
     wave.settle()
     phases = eval(wave.execute("print(phases)"))
     assert phases[-1] == pytest.approx(eval(wave.execute("print(slider.value)")))
-    assert wave.execute("print(canvas.in_flight)") == "False\n"  # all frames were acknowledged
+    # Every question was answered; none was given up.
+    assert wave.execute("print(canvas._asked, canvas._seen)") == "None True\n"
+    assert not wave.errors
+
+
+def test_no_question_is_lost_while_a_background_is_decoded(wave):
+    before = wave.pixels(0)
+    wave.page.evaluate(
+        """() => {
+          window.decode = createImageBitmap;
+          window.createImageBitmap = async (...of) => {
+            await new Promise((done) => setTimeout(done, 300));
+            return decode(...of);
+          };
+        }"""
+    )
+    for colour, shift in (("grey", 1), ("white", 0)):
+        # The first frame, not to be confirmed, is still decoded when the second one comes.
+        wave.execute(
+            "canvas._rested = float('inf')\n"
+            f"figure.set_facecolor('{colour}'); canvas.refresh()\n"
+            "canvas._rested = 0.0\n"
+            f"line.set_ydata(np.sin(t + slider.value + {shift})); canvas.refresh()"
+        )
+        wave.page.wait_for_timeout(500)
+        wave.settle()
+        assert wave.execute("print(canvas._asked, canvas._seen)") == "None True\n"
+    wave.page.evaluate("() => { window.createImageBitmap = window.decode; }")
+    assert wave.pixels(0) == before
     assert not wave.errors
 
 
