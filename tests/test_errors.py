@@ -11,6 +11,7 @@ from reference import task
 
 from comlnviz import gradient_descent, gradient_flow, linear_flow
 from comlnviz.adjoints import Checkpointed, ForwardSensitivity, GramAdjoint, StoredStates, Unrolled
+from comlnviz.inner import LearnedLoss, LearnedOptimizer
 from comlnviz.integrator import Integrator
 
 W0, X, Y, V = task(0, M=4, N=3, d=5)
@@ -288,3 +289,9 @@ def test_a_number_of_steps_by_numpy_is_known_under_jit():
         for n in (5, np.int64(5))
     ]
     np.testing.assert_array_equal(*found)
+
+
+def test_what_is_no_loss_and_no_optimizer_is_refused_in_a_sentence():
+    for make in (LearnedLoss.of, LearnedOptimizer):
+        with pytest.raises(ValueError, match=r"take a function; got 3\."):
+            make(3)

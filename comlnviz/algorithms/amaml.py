@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from .. import checks
 from ..adjoints import AbstractFlowAdjoint, StoredStates
 from ..inner import gradient_flow
 from ..models import AbstractModel, AbstractNetwork, Labelled
@@ -64,8 +65,7 @@ class AMAML(AbstractNetworkAlgorithm):
     slowest: float | None = None
 
     def __check_init__(self):
-        if not 0 < self.T < float("inf"):
-            raise ValueError(f"T must be positive and finite; got {self.T}.")
+        checks.time(self.T, float)
         if not self.proximal >= 0:
             raise ValueError(f"proximal must be zero or positive; got {self.proximal}.")
         if self.slowest is not None and not self.slowest > 0:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .. import checks
 from ..adjoints import AbstractLinearAdjoint, GramAdjoint
 from ..inner import linear_flow
 from ..models import AbstractEncoder, AbstractNetwork
@@ -54,8 +55,7 @@ class COMLN(AbstractHeadAlgorithm):
     learn_T: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self):
-        if not 0 < self.T < float("inf"):
-            raise ValueError(f"T must be positive and finite; got {self.T}.")
+        checks.time(self.T, float)
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must lie in [0, 1); got {self.label_smoothing}.")
 

@@ -27,7 +27,8 @@ function unpack(view) {
   const at = 8 + counts.byteLength, total = 2 * (shapes + positions);
   const points = new Float32Array(buffer, at, total);
   const codes = new Uint8Array(buffer, at + 4 * total, shapes);
-  return { number: head >>> 1, counts, points, codes, bytes: new Uint8Array(buffer, at + 4 * total + shapes) };
+  const bytes = new Uint8Array(buffer, at + 4 * total + shapes);
+  return { number: head >>> 1, counts, points, codes, bytes };
 }
 
 function trace(path, points, at, codes, first, count) {

@@ -90,7 +90,7 @@ class FigureCanvas(anywidget.AnyWidget):
     _dark = traitlets.Bool(False).tag(sync=True)
     _background = traitlets.Bytes(b"").tag(sync=True)
     _styles = traitlets.List().tag(sync=True)
-    _frame = traitlets.Bytes(b"").tag(sync=True)  # uint32 head, then the recorder's geometry
+    _frame = traitlets.Bytes(b"").tag(sync=True)  # see `refresh`
     _targets = traitlets.List().tag(sync=True)  # draggable: left, top, width, height, label
 
     _closed = False
@@ -137,7 +137,8 @@ class FigureCanvas(anywidget.AnyWidget):
             self._number += 1
             # Not every frame: an answer costs the page and the kernel as much as a frame does.
             ask = self._asked is None and time.monotonic() >= self._rested
-            self._frame = (self._number << 1 | ask).to_bytes(4, "little") + geometry
+            head = self._number << 1 | ask
+            self._frame = head.to_bytes(4, "little") + geometry
         if ask:
             now = time.monotonic()
             self._rested = now + _REST

@@ -144,8 +144,10 @@ class AbstractLearned(eqx.Module):
 def check_names(function: Callable, settings: Mapping[str, Any], own: int) -> None:
     """Whether `function` takes these keywords, beside its `own` first arguments.
 
-    **Raises** `ValueError` naming those it takes.
+    **Raises** `ValueError` naming those it takes, and for what is no function.
     """
+    if not callable(function):
+        raise ValueError(f"LearnedLoss and LearnedOptimizer take a function; got {function!r}.")
     parameters = list(inspect.signature(function).parameters.values())
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return

@@ -53,3 +53,15 @@ class Experiment:
     judge: Callable[[Cells], tuple[Finding, ...]]
     form: str = ".2f"
     lower_is_better: bool = False
+
+    def preset(self, name: str) -> Callable[[], Preset]:
+        """What makes a preset.
+
+        **Raises** `ValueError` for one that there is not.
+        """
+        if name not in self.presets:
+            raise ValueError(
+                f"There is no preset {name!r} of {self.identifier}: "
+                f"choose from {', '.join(self.presets)}."
+            )
+        return self.presets[name]

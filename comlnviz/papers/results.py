@@ -134,11 +134,7 @@ def read(experiment: Experiment, preset: str, folder: Path | None) -> Result:
     **Raises** `FileNotFoundError` when there is none, `ValueError` for one of another version and
     for a preset that the experiment does not have.
     """
-    if preset not in experiment.presets:
-        raise ValueError(
-            f"There is no preset {preset!r} of {experiment.identifier}: "
-            f"choose from {', '.join(experiment.presets)}."
-        )
+    experiment.preset(preset)
     path = (folder or results_folder()) / f"{experiment.identifier}-{preset}.json"
     record = read_record(path)
     if record is None:

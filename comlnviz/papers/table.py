@@ -74,7 +74,7 @@ class Table:
     @functools.cached_property
     def preset(self) -> Preset:
         """The size."""
-        return self.experiment.presets[self.name]()
+        return self.experiment.preset(self.name)()
 
     @property
     def identifier(self) -> str:
