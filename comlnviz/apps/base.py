@@ -16,6 +16,7 @@ from ..citations import citation
 from .canvas import FigureCanvas
 from .cells import close_earlier_in_this_cell
 from .controls import rows
+from .foresight import Foresight, NotForeseen
 from .scheduler import Coalescer
 from .stage import Stage
 
@@ -43,6 +44,7 @@ class AbstractApp(ABC):
     """
 
     cites: tuple[str, ...] = ()
+    foresees = True  # whether `_update` may be called for values that nobody has chosen
 
     def __init__(self, **values: Any) -> None:
         """Build the app; `values` set controls by name, as `code()` prints them.
@@ -58,10 +60,11 @@ class AbstractApp(ABC):
         picture = self._make_picture()
         self.canvas = FigureCanvas(picture.figure, on_theme=picture.set_theme)
         self._updates = Coalescer(self._refresh, self.canvas, self._on_error)
+        self._foresight = Foresight(self.canvas, self._updates, self._update)
         for control in self.controls.values():
             control.observe(self._on_change, names="value")
             if hasattr(control, "moved"):
-                control.moved = self._updates.hurry
+                control.moved = self._on_move
         self._updates.request()
         self._updates.flush()
         self.widget = widgets.VBox(
@@ -119,6 +122,7 @@ class AbstractApp(ABC):
     def close(self) -> None:
         """Take the app off the page and free its figure."""
         self._updates.close()
+        self._foresight.close()
         self._close_tree(self.widget)
 
     def _close_tree(self, widget: Any) -> None:
@@ -174,6 +178,12 @@ class AbstractApp(ABC):
     def _on_change(self, _change: Any) -> None:
         self._updates.request()
 
+    def _on_move(self, control: Any) -> None:
+        """A reader has moved a slider."""
+        if self.foresees:
+            self._foresight.follow(control)
+        self._updates.hurry()
+
     def _refresh(self) -> None:
         message = self._update()
         with self.canvas.hold_sync():  # the description travels with its picture
@@ -201,6 +211,8 @@ class AbstractApp(ABC):
 
     def _busy(self, what: str) -> None:
         """Tell the reader before something slow; the next `_say` takes it away."""
+        if self._foresight.looking:
+            raise NotForeseen
         self._message.value = f"⏳ {html.escape(what)} …"
 
     def _buttons(self) -> widgets.HBox:

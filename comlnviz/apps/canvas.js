@@ -174,21 +174,49 @@ function painter(model, canvas, painted) {
     busy = false;
   }
 
+  function show(frame, styles) {
+    next = {
+      frame,
+      asked: Boolean(frame.getUint8(0) & 1) || next?.asked, // also one that is overtaken
+      styles,
+      background: model.get("_background"),
+      size: model.get("_size"),
+    };
+    if (!busy) work();
+  }
+
   return {
+    show,
     take() {
       const frame = model.get("_frame");
-      if (!frame?.byteLength) return;
-      next = {
-        frame,
-        asked: Boolean(frame.getUint8(0) & 1) || next?.asked, // also one that is overtaken
-        styles: model.get("_styles"),
-        background: model.get("_background"),
-        size: model.get("_size"),
-      };
-      if (!busy) work();
+      if (frame?.byteLength) show(frame, model.get("_styles"));
     },
     stop() { stopped = true; bitmap?.close(); },
   };
+}
+
+// Pictures that the kernel computed while the reader rested, of a slider's next places: painted as
+// soon as the slider gets there. The kernel's answer follows, as to any move.
+function foresight(model, show) {
+  let known = null, slider = null;
+
+  function moved() {
+    const { after, values, near, styles, frames } = known, at = slider.get("value");
+    if (model.get("_frame").getUint32(0, true) >>> 1 !== after) return; // of another picture
+    const i = values.findIndex((value) => Math.abs(value - at) < near);
+    // First the slider tells the kernel.
+    if (i >= 0) queueMicrotask(() => show(frames[i], styles[i]));
+  }
+  function forget() { slider?.off("change:value", moved); }
+  async function heard(message, frames) {
+    if (message.kind !== "foreseen") return;
+    const its = await model.widget_manager.get_model(message.slider);
+    forget();
+    [known, slider] = [{ ...message, frames }, its];
+    slider.on("change:value", moved);
+  }
+  model.on("msg:custom", heard);
+  return () => { model.off("msg:custom", heard); forget(); };
 }
 
 // A transparent element over each draggable pair of axes: its own cursor, focus and touch rules.
@@ -262,6 +290,7 @@ export default {
       });
     }
     const screen = painter(model, canvas, painted);
+    const forget = foresight(model, screen.show);
 
     function describe() { canvas.setAttribute("aria-label", model.get("alt") || "figure"); }
     let targets = [];
@@ -309,6 +338,7 @@ export default {
       clearTimeout(timer);
       themes.disconnect();
       screen.stop();
+      forget();
       for (const [event, action] of Object.entries(watched)) model.off(event, action);
     };
   },

@@ -28,11 +28,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, features
 
+from comlnviz.apps.operations import Style
 from comlnviz.apps.recorder import RecordingRenderer
 
 _PATIENCE = 1.0  # seconds after which a frame counts as lost, and its page as gone
 _REST = 0.25  # seconds between two frames that the page is asked to confirm
 _MEMORY = 0.3  # weight of the newest round trip in the running mean
+Foreseen = tuple[list[Style], bytes]  # styles and geometry of what moves
 _LOSSLESS: dict[str, Any] = (
     {"format": "webp", "lossless": True, "quality": 0, "method": 0}
     if features.check("webp")  # half of PNG's time to encode, and smaller
@@ -77,6 +79,7 @@ class FigureCanvas(anywidget.AnyWidget):
 
     Attributes:
         round_trip: running mean, in seconds, from a frame being sent to its being painted.
+        backgrounds: how many have been drawn.
 
     Works without a front end as well; there are no threads and no timers.
     """
@@ -99,7 +102,7 @@ class FigureCanvas(anywidget.AnyWidget):
         self, figure: Figure, *, alt: str = "", on_theme: Callable[[bool], None] | None = None
     ) -> None:
         self.figure = figure
-        self.round_trip = 0.0
+        self.round_trip, self.backgrounds = 0.0, 0
         self._on_theme = on_theme
         self._agg = FigureCanvasAgg(figure)
         self._dpi = figure.dpi
@@ -120,11 +123,7 @@ class FigureCanvas(anywidget.AnyWidget):
         """Push the present state of the figure: the background if it is stale, then what moves."""
         if self._closed:
             return
-        for axes in self.figure.axes:
-            axes.viewLim  # noqa: B018  a pending autoscale happens now, not after the check below
-        # Animated artists do not make their figure stale. A stale figure means that the background
-        # has changed: limits, ticks, a title, a colour, the size.
-        stale = self._outdated or self.figure.stale
+        stale = self._background_changed()
         with self.hold_sync():  # one message
             if stale:
                 self._draw_background()
@@ -144,6 +143,36 @@ class FigureCanvas(anywidget.AnyWidget):
             self._rested = now + _REST
             if self._seen:  # else nobody may be there to answer; who does is seen from then on
                 self._asked = self._number, now
+
+    def _background_changed(self) -> bool:
+        for axes in self.figure.axes:
+            axes.viewLim  # noqa: B018  a pending autoscale happens now, not after the check below
+        # Animated artists do not make their figure stale. A stale figure means that the background
+        # has changed: limits, ticks, a title, a colour, the size.
+        return self._outdated or bool(self.figure.stale)
+
+    def foreseen(self) -> Foreseen | None:
+        """What `refresh` would send of the figure; None where it would draw the background anew."""
+        if self._background_changed():
+            return None
+        operations = self._recorder.frame(self.figure)
+        return operations.styles, operations.geometry()
+
+    def foresee(self, slider: Any, pictures: dict[float, Foreseen]) -> None:
+        """Give the page what `foreseen` found, to be painted when `slider` takes such a value.
+
+        They follow the present picture: once another has been sent they are worth nothing.
+        """
+        about = {
+            "kind": "foreseen",
+            "slider": slider.model_id,
+            "after": self._number,
+            "values": list(pictures),
+            "near": 0.01 * min(abs(value - slider.value) for value in pictures),
+            "styles": [styles for styles, _ in pictures.values()],
+        }
+        head = (self._number << 1).to_bytes(4, "little")
+        self.send(about, [head + geometry for _, geometry in pictures.values()])
 
     @property
     def in_flight(self) -> bool:
@@ -207,6 +236,7 @@ class FigureCanvas(anywidget.AnyWidget):
 
     def _draw_background(self) -> None:
         self._drawing = True
+        self.backgrounds += 1
         try:
             self._agg.draw()
         finally:

@@ -1,7 +1,8 @@
 """The controls of the live figures: each labelled, with its unit and range in a tooltip."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets as widgets
@@ -37,10 +38,33 @@ def move(control: Any, by: int) -> None:
         control.index = round(place)
     elif isinstance(control, SWITCH):
         control.value = bool(place)
-    elif isinstance(control, POWERS):
-        control.value = control.base ** (control.min + place * control.step)
     else:
-        control.value = control.min + place * control.step
+        control.value = _value_at(control, place)
+
+
+def neighbours(control: Any) -> list[float]:
+    """The values of a number's places before and after the one that a page shows it on."""
+    if not isinstance(control, (*NUMBERS, POWERS)):
+        return []
+    place, last = places(control)
+    beside = (round(place) - 1, round(place) + 1)
+    return [_value_at(control, at) for at in beside if 0 <= at <= last]
+
+
+def _value_at(control: Any, place: float) -> Any:
+    value = control.min + place * control.step
+    return control.base**value if isinstance(control, POWERS) else value
+
+
+@contextmanager
+def pretending(control: Any, value: Any) -> Iterator[None]:
+    """Meanwhile whoever reads `control.value` gets another; neither page nor observer is told."""
+    values = control._trait_values
+    true, values["value"] = values["value"], value
+    try:
+        yield
+    finally:
+        values["value"] = true
 
 
 class _FromPage:
@@ -54,7 +78,7 @@ class _FromPage:
     picture follows, the slider stays where it was.
     """
 
-    moved: Callable[[], None] | None = None  # called after a reader's move, not after a program's
+    moved: Callable[[Any], None] | None = None  # after a reader's move, not a program's
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         value = sync_data.get("value")
@@ -62,7 +86,7 @@ class _FromPage:
             sync_data = {name: of for name, of in sync_data.items() if name != "value"}
         super().set_state(sync_data)  # pyright: ignore[reportAttributeAccessIssue]
         if self.moved is not None:
-            self.moved()
+            self.moved(self)
 
 
 class _Slider(_FromPage, widgets.FloatSlider):

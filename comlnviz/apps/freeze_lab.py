@@ -23,6 +23,7 @@ class FreezeLab(AbstractApp):
     """
 
     cites = ("metaopt",)
+    foresees = False  # what is tried leaves a point
 
     def _make_controls(self) -> dict[str, Any]:
         self._tried: dict[tuple[float, int], dict[tuple[tuple[str, ...], float], float]] = {}

@@ -6,6 +6,8 @@ ipywidgets has neither a debounce nor a throttle, so a drag would queue work for
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
@@ -39,6 +41,9 @@ class Coalescer:
         on_error: given the exception when `work` fails. Without it the exception goes to the
             event loop's handler, or, from `flush()`, to the caller.
 
+    Attributes:
+        seconds: how long the last run took; infinite before the first, and when it failed.
+
     Where no event loop runs (plain Python, tests), `request()` only notes that there is work;
     `flush()` does it.
     """
@@ -53,6 +58,7 @@ class Coalescer:
         self._dirty = False
         self._ahead = 0  # runs since no answer was outstanding
         self._last = float("-inf")  # loop time of the last run
+        self.seconds = math.inf
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.Handle | None = None
 
@@ -114,8 +120,10 @@ class Coalescer:
     def _run(self) -> None:
         self._dirty = False  # first: work may itself request another run
         self._ahead += 1
+        began, self.seconds = time.perf_counter(), math.inf
         try:
             self._work()
+            self.seconds = time.perf_counter() - began
         except Exception as error:
             if self._on_error is None:
                 raise

@@ -122,7 +122,7 @@ def test_a_slider_tells_a_readers_moves_from_a_programs():
         (made.steps("shots", (1, 2, 5), 1, ""), {"index": 1}),
     ):
         seen = []
-        control.moved = lambda control=control, seen=seen: seen.append(control.value)
+        control.moved = lambda control, seen=seen: seen.append(control.value)
         before, control.value = control.value, control.value
         control.set_state(new)
         assert seen == [control.value] and seen != [before]
