@@ -1,5 +1,7 @@
 """The layers of the image networks, on batches of (height, width, channels)."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -137,9 +139,15 @@ def average_pool(x: Float[Array, "B H W C"], width: int = 2) -> Float[Array, "B 
 def max_pool(x: Float[Array, "B H W C"], width: int = 2) -> Float[Array, "B H2 W2 C"]:
     """The largest of each `width`×`width` block; rows and columns left over are dropped.
 
-    By reshaping: the gradient of XLA's windowed reduction takes twice as long on a CPU.
+    Of equal ones the first has the gradient. By comparing pixel with pixel: the gradient of XLA's
+    windowed reduction takes twice as long on a CPU, and that of `jnp.max` looks for the pixel that
+    equals the largest, which XLA may have computed twice, with another last digit. None is found
+    then, and the gradient is lost.
     """
-    return jnp.max(_blocks(x, width), axis=(2, 4))
+    blocks = _blocks(x, width)
+    pixels = (blocks[:, :, i, :, j] for i in range(width) for j in range(width))
+    larger = lambda a, b: jnp.where((a >= b) | jnp.isnan(a), a, b)
+    return functools.reduce(larger, pixels)
 
 
 def _blocks(x: Float[Array, "B H W C"], width: int) -> Float[Array, "B H2 w W2 w C"]:

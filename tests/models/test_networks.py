@@ -106,6 +106,26 @@ def test_max_pool_takes_the_largest_of_each_block_and_drops_an_odd_edge():
     assert max_pool(x)[0, :, :, 0].tolist() == [[6.0, 8.0]]
 
 
+def test_a_compiled_gradient_is_the_one_taken_step_by_step():
+    """Compilers compute some numbers twice, not to the same bits; pooling must not mind."""
+    network = Conv4((28, 28, 3), 64).init(KEY)
+    images = jax.random.normal(jax.random.key(1), (10, 28, 28, 3))
+    weights = jax.random.normal(jax.random.key(2), (10, 64))
+    gradient = eqx.filter_grad(lambda network: jnp.sum(weights * network(images)))
+    compiled = eqx.filter_jit(gradient)(network)
+    with jax.disable_jit():
+        plain = gradient(network)
+    for got, expected in zip(jax.tree.leaves(compiled), jax.tree.leaves(plain), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-9 * jnp.abs(expected).max() + 1e-11)
+
+
+def test_of_equal_pixels_the_first_has_the_gradient_and_nan_is_not_lost():
+    x = jnp.zeros((1, 2, 2, 1))
+    assert jax.grad(lambda x: max_pool(x).sum())(x).ravel().tolist() == [1.0, 0.0, 0.0, 0.0]
+    for place in range(4):
+        assert jnp.isnan(max_pool(x.at[0, place // 2, place % 2, 0].set(jnp.nan))).all()
+
+
 def test_batch_mode_normalizes_by_the_batch_in_training_and_at_test():
     norm = BatchNorm.init(3, "batch")
     x = 5 + 2 * jax.random.normal(KEY, (40, 4, 4, 3))
