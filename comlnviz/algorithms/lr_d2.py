@@ -58,8 +58,10 @@ class LRD2(AbstractHeadAlgorithm):
         def newton(logits, target):
             """The next α with w = φᵀα, for one class: weights μ(1 − μ), working response z."""
             mean = jax.nn.sigmoid(logits)
-            # Bounded away from 0, where an example is so certain that it has no say.
-            variance = jnp.maximum(mean * (1 - mean), 1e-4)
+            variance = mean * (1 - mean)
+            # Bounded away from 0, where an example is so certain that it has no say. Not by
+            # `jnp.maximum`: its gradient asks which number equals the larger, see `max_pool`.
+            variance = jnp.where(variance > 1e-4, variance, 1e-4)
             response = logits + (target - mean) / variance
             return jnp.linalg.solve(gram + ridge * jnp.diag(1 / variance), response)
 

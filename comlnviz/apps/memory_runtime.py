@@ -14,7 +14,12 @@ from .base import AbstractApp
 from .controls import choice, log_slider, rows, several, steps
 
 OPENING = ("MAML", "ANIL", "iMAML", "COMLN, forward", "COMLN, Gram")
-PROBLEMS = ("a last layer", "CosMixture, a whole network")
+PROBLEMS = {
+    "a last layer": "features",
+    "Conv-4, images in": "conv-4",
+    "ResNet-12, images in": "resnet-12",
+    "CosMixture, a whole network": "cos-mixture",
+}
 TIMEOUT = 120.0  # seconds for a measurement of the reader's own
 _GLANCE = 0.25  # seconds between two looks at it
 
@@ -49,8 +54,9 @@ class MemoryRuntime(AbstractApp):
                 "memory, GB", -4, 4, 32.0, "Memory that a device has: 0.0001–10,000 GB", 0.005
             ),
             "problem": choice(
-                "adapts", PROBLEMS, PROBLEMS[0],
-                "A classifier's last layer, or A-MAML's network with 100 values of a function",
+                "adapts", tuple(PROBLEMS), next(iter(PROBLEMS)),
+                "A classifier on given features, or with the network that makes them of 84×84 "
+                "images; or A-MAML's network with 100 values of a function",
             ),
             "shots": steps(
                 "shots", (1, 2, 5, 10, 20), 5, "Examples a class: 1–20; measured for 1 and 5"
@@ -164,13 +170,16 @@ class MemoryRuntime(AbstractApp):
         return self.controls[name].value
 
     def _problem(self) -> Problem:
-        v = self._value
-        if v("problem") != PROBLEMS[0]:
+        v, backbone = self._value, PROBLEMS[self._value("problem")]
+        if backbone == COS_MIXTURE.backbone:
             return COS_MIXTURE
-        return Problem("features", ways=v("ways"), shots=v("shots"), d=v("d"))
+        size = {"d": v("d")} if backbone == "features" else {}  # of images a network decides
+        return Problem(backbone, ways=v("ways"), shots=v("shots"), **size)
 
     def _parameters(self) -> int | None:
-        return round(self._value("theta")) if self._problem().classifies else None
+        """Of the whole network, where the problem leaves it open."""
+        given = self._problem().backbone == "features"
+        return round(self._value("theta")) if given else None
 
     def _read(self, length: float, _: float) -> None:
         """The pointer is at a number of gradient steps."""
@@ -180,8 +189,10 @@ class MemoryRuntime(AbstractApp):
     def _update(self) -> str:
         v, problem = self._value, self._problem()
         classifies = problem.classifies
-        for name in ("shots", "ways", "d", "theta"):
+        for name in ("shots", "ways"):
             self.controls[name].disabled = not classifies
+        for name in ("d", "theta"):
+            self.controls[name].disabled = problem.backbone != "features"
         record = self._record = curves.study(
             problem, v("methods"), curves.steps(v("T")), parameters=self._parameters(),
             here=self._here,
@@ -192,7 +203,7 @@ class MemoryRuntime(AbstractApp):
         devices = " and ".join(dict.fromkeys(curve.device for curve in record.curves))
         self._picture.write(
             (
-                f"M = {problem.M}, N = {problem.ways}, d = {problem.d:,}"
+                f"M = {problem.M}, N = {problem.ways}, d = {problem.size:,}"
                 if classifies
                 else f"CosMixture, {problem.shots} values"
             )
@@ -206,7 +217,7 @@ class MemoryRuntime(AbstractApp):
             return "A function has no last layer to adapt alone: choose MAML, iMAML or A-MAML."
         return (
             f"Nothing is measured for N = {problem.ways}, {problem.shots} shots and d = "
-            f"{problem.d:,}: thin lines are formulas. Choose N = 5, 1 or 5 shots and d = 1,600, "
+            f"{problem.size:,}: thin lines are formulas. Choose N = 5 and 5 shots, "
             "or measure a point here."
         )
 

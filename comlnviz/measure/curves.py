@@ -35,6 +35,7 @@ def sweep(
 ) -> Path:
     """Measure each method at growing lengths, until one is too much; the file with the points.
 
+    Where one takes too long, longer ones are only compiled and weighed, until memory is too little.
     What the file has is not measured again, so that an interrupted sweep goes on; with `again` it
     is, and each new point takes the place of the old. Methods that do not fit the problem are left
     out.
@@ -53,17 +54,22 @@ def sweep(
     for method in methods:
         if not METHODS[method].fits(problem):
             continue
+        slow = False
         for length in lengths:
             key = (method, length, *dataclasses.astuple(problem))
             if again or key not in points:
                 say(f"{method}, {length:,} steps, {problem.backbone}, {problem.shots} shot(s)")
                 points[key] = measure_apart(
-                    method, length, problem, repeats=repeats, memory_limit=memory_limit,
-                    timeout=timeout, device=device,
+                    method, length, problem, repeats=0 if slow else repeats,
+                    memory_limit=memory_limit, timeout=timeout, device=device,
                 )  # fmt: skip
                 _write(path, found_device, list(points.values()))
-            if points[key].status != "ok":
-                say(f"  {points[key].status}: {points[key].why}")
+            point = points[key]
+            if point.status == "ok":
+                continue
+            say(f"  {point.status}: {point.why}")
+            slow = point.status == "out of time" and point.temporary_bytes is not None
+            if not slow:
                 break
     return path
 

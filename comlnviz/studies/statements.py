@@ -10,26 +10,32 @@ from ..papers.published import published
 from .curves import Curve, stored, study
 
 
-def judged(figure: str, device: str | None = None) -> list[dict[str, Any]]:
+def judged(
+    figure: str, device: str | None = None, *, backbone: str = "features"
+) -> list[dict[str, Any]]:
     """What a paper says of its curves, and what the stored measurements say to that.
 
     Each has the `claim`, whether it `holds` (`None` where too little is measured) and `why`. Growth
-    is the power of n from 100 steps on, and exponential where that power itself grows with n;
+    is the power of n between the two greatest lengths, from 100 steps on: before, it may be hidden
+    by what is kept whatever the length. It is exponential where that power itself grows with n;
     "alike" is within a factor of two at every length; "most", from 10 steps on.
 
     **Arguments:**
 
     - `figure`: "comln-figure-3", "amaml-figure-3" or "amaml-figure-4".
     - `device`: whose measurements; the first there is when not given.
+    - `backbone`: of a classifier: its features given, or the network of the figure's that computes
+      them along, as in the paper ("conv-4").
 
-    **Raises** `ValueError` for another figure.
+    **Raises** `ValueError` for another figure or backbone.
     """
     said = published(figure)
     if said is None or "statements" not in said:
         raise ValueError(f"No statements of {figure!r} are known.")
     problem = COS_MIXTURE
     if "d" in said:
-        problem = Problem("features", said["ways"], said["shots"], d=said["d"])
+        size = {"d": said["d"]} if backbone == "features" else {}
+        problem = Problem(backbone, said["ways"], said["shots"], **size)
     device = next(iter(stored())) if device is None else device
     known = {c.method: c for c in study(problem, METHODS, 1).curves if c.device == device}
     judged = []
@@ -48,7 +54,7 @@ Verdict = tuple[bool, str] | None
 def _power(curve: Curve) -> float | None:
     lengths, values = curve.measured("temporary_bytes")
     long = lengths >= 100
-    return slope(lengths[long], values[long]) if long.sum() > 1 else None
+    return slope(lengths[long][-2:], values[long][-2:]) if long.sum() > 1 else None
 
 
 def _growth(curves: Sequence[Curve], grows: bool) -> Verdict:

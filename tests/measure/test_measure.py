@@ -153,6 +153,29 @@ def test_a_sweep_stops_at_what_is_too_much_and_goes_on_where_it_was(tmp_path):
     assert json.loads(path.read_text())["device"]
 
 
+def test_what_takes_too_long_is_weighed_all_the_same(tmp_path, monkeypatch):
+    asked = []
+
+    def child(method, length, problem, *, repeats, **how):
+        asked.append((length, repeats))
+        fields = dict(temporary_bytes=8 * length, status="ok", repeats=repeats)
+        if length >= 10_000:
+            fields["status"] = "out of memory"
+        elif length >= 100 and repeats:
+            fields["status"] = "out of time"
+        return Measurement(method, length, dataclasses.asdict(problem), **fields)
+
+    monkeypatch.setattr(curves, "measure_apart", child)
+    how = dict(methods=["ANIL"], memory_limit=1e9, timeout=1.0, say=lambda _: None)
+    expected = [(1, 5), (100, 5), (1000, 0), (10_000, 0)]
+    lengths = (1, 100, 1000, 10_000, 100_000)
+    path = sweep(tmp_path, SMALL, lengths=lengths, **how)
+    assert asked == expected
+    assert [p.status for p in load(path)] == ["ok", "out of time", "ok", "out of memory"]
+    sweep(tmp_path, SMALL, lengths=lengths, **how)
+    assert asked == expected  # and once is enough
+
+
 @pytest.mark.slow
 def test_a_sweep_from_the_command_line(tmp_path, capsys):
     words = ["bench", "curves", "--methods", "COMLN, Gram", "--longest", "1", "--d", "8"]

@@ -50,6 +50,17 @@ def test_comln_s_figure_3_as_the_paper_has_it_and_the_other_way_round(monkeypatc
     assert set(verdicts("comln-figure-3").values()) == {False}
 
 
+def test_the_statements_are_judged_for_the_network_that_computes_the_features(monkeypatch):
+    both = (lambda n: 100 * n, lambda n: n / 1000)
+    stored(monkeypatch, Problem("conv-4", 5, 5), MAML=both, ANIL=both)
+    claim = "the memory of MAML and ANIL grows with the number of steps"
+    of = lambda **how: {s["claim"]: s["holds"] for s in statements.judged("comln-figure-3", **how)}
+    assert of(backbone="conv-4")[claim] is True
+    assert of()[claim] is None
+    with pytest.raises(ValueError, match="no backbone 'conv-5'"):
+        of(backbone="conv-5")
+
+
 @pytest.mark.parametrize("exponential", [True, False])
 def test_exponential_growth_is_told_from_linear(monkeypatch, exponential):
     size = (lambda n: int(1000 * 2 ** (n / 50))) if exponential else (lambda n: 1000 * n)
