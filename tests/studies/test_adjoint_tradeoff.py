@@ -32,7 +32,8 @@ def test_each_way_back_is_that_of_its_adjoint(method, adjoint):
         end = gradient_flow(potential, start, None, 1.3, rtol=1e-9, atol=1e-9, adjoint=adjoint)
         return (end.params[0] - 3) ** 6
 
-    np.testing.assert_allclose(record.gradient[0], jax.jit(jax.grad(loss))(y0), rtol=1e-10)
+    # Two programs at rtol = 1e-9, whose steps another machine rounds otherwise.
+    np.testing.assert_allclose(record.gradient[0], jax.jit(jax.grad(loss))(y0), rtol=1e-9)
     assert record.error == pytest.approx(
         abs(record.gradient[0] / float(exact(y0, jnp.asarray(1.3))) - 1)
     )
