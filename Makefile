@@ -28,10 +28,14 @@ lab: install
 # run first in a browser, then without one: what they compile is kept in between.
 COMPUTING := tests/apps tests/studies tests/measure/test_profile.py
 QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
-test: install
-	XLA_FLAGS="$(XLA_FLAGS) $(QUICK)" $(BIN)/python -m pytest -n 2 --dist loadfile \
+# $(call without_browser,folder of the python,more arguments)
+define without_browser
+	XLA_FLAGS="$(XLA_FLAGS) $(QUICK)" $(1)/python -m pytest -n 2 --dist loadfile $(2) \
 		-m "not browser and not notebook" $(COMPUTING:%=--ignore %)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(COMPUTING)
+	$(1)/python -m pytest -n 2 --dist loadfile $(2) $(COMPUTING)
+endef
+test: install
+	$(call without_browser,$(BIN))
 	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1 -m "browser or notebook" \
 		tests/browser tests/notebooks tests/test_execute.py
 
@@ -82,7 +86,7 @@ lowest: install
 		--extra lab --extra test pyproject.toml --output-file $(LOWEST)/requirements.txt
 	$(UV) pip install --quiet --python $(LOWEST) --requirements $(LOWEST)/requirements.txt
 	$(UV) pip install --quiet --python $(LOWEST) --no-deps --editable .
-	$(LOWEST)/bin/python -m pytest -m "not browser and not notebook" -W ignore::DeprecationWarning
+	$(call without_browser,$(LOWEST)/bin,-W ignore::DeprecationWarning)
 
 # make clean      remove .venv and everything built
 clean:
