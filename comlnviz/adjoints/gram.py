@@ -90,7 +90,8 @@ def _forward(perturbed, head, *, T, integrator, kept):
     trace = Trace(states, jnp.zeros(integrator.max_steps + 1, T.dtype) if adaptive else None)
 
     def note(trace, state, n):
-        wanted = state.accepted & (n % trace.stride(n) == 0)
+        # Nothing begins where no step is left.
+        wanted = state.accepted & (n < integrator.max_steps) & (n % trace.stride(n) == 0)
         slot = jnp.where(wanted, trace.slot(n), kept)  # beyond the end: dropped
         states = trace.states.at[slot].set(state.y, mode="drop")
         return Trace(states, None if trace.times is None else trace.times.at[n].set(state.t))
@@ -102,12 +103,13 @@ def _forward(perturbed, head, *, T, integrator, kept):
 @_solve.def_bwd
 def _backward(residuals, cotangent, perturbed, head, *, T, integrator, kept):
     trace, n = residuals
-    stride = trace.stride(n)
+    last = integrator.max_steps - 1
+    stride = trace.stride(jnp.minimum(n, last))
     # Tasks of a batch go together, as far as the longest: beyond its own end a task takes steps of
     # length zero, which change nothing. Bounds of their own would copy every array at every step.
     longest, count = eqxi.unvmap_max(stride), eqxi.unvmap_max(-(-n // stride))
     start = head.start()
-    longest_ever = 1 << (integrator.max_steps // kept).bit_length()
+    longest_ever = 1 << (last // kept).bit_length()
     between = jnp.zeros((longest_ever, *start.shape), start.dtype)
 
     def time(j):

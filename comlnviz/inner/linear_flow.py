@@ -2,16 +2,15 @@
 
 import diffrax
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .. import checks
 from ..adjoints import AbstractLinearAdjoint, GramAdjoint
-from ..integrator import Integrator, all_finite, get_solver
-from ..models import LinearHead
+from ..integrator import Integrator, get_solver
 from ..solution import Solution
 from .fit import check_adjoint
+from .span import follow
 
 
 def linear_flow(
@@ -95,16 +94,8 @@ def linear_flow(
 # Compiled here, so that a call outside `jit` does not retrace the solver each time.
 @eqx.filter_jit
 def _solve(W0, features, labels, proximal, T, ts, integrator, adjoint) -> Solution:
-    head = LinearHead.on(W0, features, labels, proximal)
-    # A negative T makes `ok` false below; Diffrax would raise.
-    run = adjoint.solve_linear(head, jax.lax.stop_gradient(jnp.maximum(T, 0)), ts, integrator)
-    # Proposition 4: the gradient in T is the vector field at the end, whatever the adjoint. The
-    # added term is zero and has that derivative.
-    s = run.final + (T - jax.lax.stop_gradient(T)) * jax.lax.stop_gradient(
-        head.vector_field(run.final)
-    )
-    path = run.path
-    path = None if path is None else W0[None] - jnp.einsum("tmn,md->tnd", path, features)
-    inputs_ok = all_finite((W0, features)) & checks.probability_rows(labels)
-    range_ok = jnp.isfinite(T) & (T > 0) & (proximal >= 0)
-    return Solution(W0 - s.T @ features, path, run.stats, run.ok & inputs_ok & range_ok)
+    given = (W0, features, labels, proximal, T, ts)
+    run = follow(given, integrator=integrator, adjoint=adjoint)
+    path = None if ts is None else run.weights[1:]
+    range_ok = jnp.isfinite(T) & (T > 0) & (proximal >= 0) & checks.probability_rows(labels)
+    return Solution(run.weights[0], path, run.stats, run.ok & range_ok)

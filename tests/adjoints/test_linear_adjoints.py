@@ -145,9 +145,27 @@ def test_gram_adjoint_asks_for_at_least_one_state():
         GramAdjoint(0)
 
 
+@pytest.mark.parametrize("max_steps", [8, 16, 17])
+def test_gram_adjoint_bears_a_solve_that_takes_all_its_steps(max_steps):
+    W0, features, labels, V = task(4)
+
+    def value(W0, features, adjoint):
+        options = dict(solver="euler", rtol=None, atol=None, dt0=0.125, max_steps=max_steps)
+        T = 0.125 * max_steps
+        return reference.test_loss(
+            linear_flow(W0, features, labels, T, adjoint=adjoint, **options).params, V
+        )
+
+    gradients = lambda adjoint: jax.grad(value, (0, 1))(W0, features, adjoint)
+    assert error(gradients(GramAdjoint()), gradients(GramAdjoint(64))) < 1e-13
+
+
 @ADJOINTS
-def test_gradients_through_the_path_at_ts(adjoint):
-    W0, features, labels, V = task(5)
+@pytest.mark.parametrize(
+    "size", [{}, {"d": 601, "scale": 0.1}], ids=["in one slice", "in slices that overlap"]
+)
+def test_gradients_through_the_path_at_ts(adjoint, size):
+    W0, features, labels, V = task(5, **size)
     ts = jnp.array([0.3, 1.1, 2.0])
     weights = jnp.array([1.0, -2.0, 0.5])
 

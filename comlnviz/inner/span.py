@@ -1,0 +1,129 @@
+"""The solve in the span of the features and the way back from it: all that costs d numbers.
+
+W(t) = W0 − s(t)ᵀφ, and the flow of s sees the features through φφᵀ and φW0ᵀ alone: three products
+with d numbers on the way forth. Those of the way back are taken in slices of d, together, so that
+nothing of the size of the features is held beside the gradient itself.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PyTree
+
+from ..adjoints import AbstractLinearAdjoint
+from ..adjoints.base import materialise
+from ..integrator import Integrator, all_finite
+from ..models import LinearHead
+
+_WIDTH = 256  # of a slice, at most: a task's slices are then some 100 kB, which a cache holds
+
+
+# W0 (N,d), the features φ (M,d), the labels (M,N), λ, T, and `ts` (n,) or `None`.
+Given = tuple[Array, Array, Array, Array, Array, Array | None]
+
+
+class Followed(eqx.Module):
+    """W at the end, in front of those at `ts`, and how the solve went."""
+
+    weights: Float[Array, "n N d"]
+    stats: dict[str, Any]
+    ok: Bool[Array, ""]
+
+
+@eqx.filter_custom_vjp
+def follow(given: Given, *, integrator: Integrator, adjoint: AbstractLinearAdjoint) -> Followed:
+    """Integrate s by the adjoint and go back to W; differentiable in all that is given."""
+    W0, features, labels, proximal, T, ts = given
+    head = LinearHead.on(W0, features, labels, proximal)
+    s, (stats, ok) = _integrate(head, T, ts, integrator, adjoint)
+    return Followed(_weights(W0, features, s), stats, ok)
+
+
+def _integrate(head, T, ts, integrator, adjoint) -> tuple[Float[Array, "n M N"], Any]:
+    # A negative T makes `ok` false in the end; Diffrax would raise.
+    run = adjoint.solve_linear(head, jax.lax.stop_gradient(jnp.maximum(T, 0)), ts, integrator)
+    # Proposition 4: the gradient in T is the vector field at the end, whatever the adjoint. The
+    # added term is zero and has that derivative.
+    s = run.final + (T - jax.lax.stop_gradient(T)) * jax.lax.stop_gradient(
+        head.vector_field(run.final)
+    )
+    s = s[None] if run.path is None else jnp.concatenate([s[None], run.path])
+    # What is not finite in W0 or the features is not in these, which are few.
+    return s, (run.stats, run.ok & all_finite((head.gram, head.logits0)))
+
+
+def _weights(
+    W0: Float[Array, "N d"], features: Float[Array, "M d"], s: Float[Array, "n M N"]
+) -> Float[Array, "n N d"]:
+    """W = W0 − sᵀφ (COMLN, Proposition 1)."""
+    return W0[None] - (_side_by_side(s).T @ features).reshape(len(s), *W0.shape)
+
+
+def _side_by_side(s: Float[Array, "n M N"]) -> Float[Array, "M nN"]:
+    n, M, N = s.shape
+    return jnp.moveaxis(s, 0, 1).reshape(M, n * N)
+
+
+@follow.def_fwd
+def _forward(perturbed, given, *, integrator, adjoint):
+    W0, features, labels, proximal, T, ts = given
+    of_W0, of_features, *of_the_rest = perturbed
+    head = LinearHead.on(W0, features, labels, proximal)
+    parts = (head.gram, head.logits0, labels, proximal, T, ts)
+    moved = (of_features, of_W0 or of_features, *of_the_rest)
+    moving, fixed = eqx.partition(parts, moved)
+
+    def solve(moving):
+        *head, T, ts = eqx.combine(moving, fixed)
+        return _integrate(LinearHead(*head), T, ts, integrator, adjoint)
+
+    s, pull, (stats, ok) = eqx.filter_vjp(solve, moving, has_aux=True)
+    return Followed(_weights(W0, features, s), stats, ok), (s, pull)
+
+
+@follow.def_bwd
+def _backward(residuals, cotangent, perturbed, given, *, integrator, adjoint):
+    s, pull = residuals
+    W0, features, *_ = given
+    of_W0, of_features, *_ = perturbed
+    n, M, N = s.shape
+    V = materialise(cotangent.weights, jax.eval_shape(_weights, W0, features, s))
+    V = V.reshape(n * N, -1)
+    ((gram, logits0, *rest),) = pull(-jnp.moveaxis((features @ V.T).reshape(M, n, N), 1, 0))
+    # What φφᵀ, φW0ᵀ and W = W0 − sᵀφ each hand to the features.
+    shares = None
+    if of_features:
+        shares = jnp.concatenate([gram + gram.T, logits0, -_side_by_side(s)], axis=1)
+
+    def gradients(W0, features, V):
+        to_W0 = to_features = None
+        if of_W0:
+            to_W0 = jnp.sum(V.reshape(n, N, -1), axis=0) + logits0.T @ features
+        if shares is not None:
+            to_features = shares @ jnp.concatenate([features, W0, V])
+        return to_W0, to_features
+
+    return *_in_slices(gradients, W0, features, V), *rest
+
+
+def _in_slices(
+    function: Callable[..., PyTree[Float[Array, "_ d"]]], *arrays: Float[Array, "_ d"]
+) -> PyTree[Float[Array, "_ d"]]:
+    """`function(*arrays)`, for one that treats every column alike."""
+    d = arrays[0].shape[1]
+    count = -(-d // _WIDTH)
+    width = -(-d // count)
+
+    def fill(i, filled):
+        # The last slice begins early enough to be whole, and writes some columns again.
+        first = jnp.minimum(i * width, d - width)
+        cut = lambda x: jax.lax.dynamic_slice_in_dim(x, first, width, axis=1)
+        put = lambda x, new: jax.lax.dynamic_update_slice_in_dim(x, new, first, axis=1)
+        return jax.tree.map(put, filled, function(*map(cut, arrays)))
+
+    shapes = jax.eval_shape(function, *arrays)
+    empty = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    return jax.lax.fori_loop(0, count, fill, empty)
