@@ -48,6 +48,9 @@ class Foresight:
         """A reader is moving `control`; its picture has yet to be made."""
         self.close()
         self._backgrounds = self._canvas.backgrounds
+        self._wait(control)
+
+    def _wait(self, control: Any) -> None:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -62,8 +65,10 @@ class Foresight:
 
     def _look(self, control: Any) -> None:
         self._handle = None
-        moved = self._canvas.backgrounds != self._backgrounds
-        if moved or self._updates.dirty or self._updates.seconds > _QUICK:
+        if self._updates.dirty:  # the move itself is not answered yet
+            self._wait(control)
+            return
+        if self._canvas.backgrounds != self._backgrounds or self._updates.seconds > _QUICK:
             return
         pictures: dict[float, Foreseen] = {}
         for value in neighbours(control):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,8 @@ class Apart:
 
     Ask `poll` now and then, `wait` for the end, or `cancel`. A child that the system kills for
     want of memory, or that the device refuses memory, is "out of memory"; one that does not finish
-    within `timeout` seconds, its start and compilation included, is "out of time".
+    within `timeout` seconds, its start and compilation included, is "out of time"; one that the
+    compiler aborts is "failed".
 
     **Raises** `ValueError` for an unknown method and for one that does not fit the problem.
     """
@@ -93,6 +95,10 @@ class Apart:
         if code == -9 or "RESOURCE_EXHAUSTED" in words:
             why = "The device had no memory left."
             return from_json(known | {"status": "out of memory", "why": why})
+        if code == -signal.SIGABRT:  # so XLA ends where its own numbers overflow
+            check = "".join(line for line in words.splitlines() if "Check failed" in line)
+            why = f"XLA ended the process: {check[check.find('Check failed') :][:200]}"
+            return from_json(known | {"status": "failed", "why": why})
         last = words.strip().splitlines()[-1:] or ["nothing"]
         method, length = self._order["method"], self._order["length"]
         raise RuntimeError(

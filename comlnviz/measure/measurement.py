@@ -1,6 +1,7 @@
 """One meta-gradient, compiled, weighed and timed on the device at hand."""
 
 import dataclasses
+import math
 import os
 import statistics
 import time
@@ -28,7 +29,8 @@ class Measurement:
     **Fields:**
 
     - `method`, `length`, `problem`: what was measured; `length` in gradient steps.
-    - `status`: "ok", "out of memory", "out of time", or "failed" (the result is not finite).
+    - `status`: "ok", "out of memory", "out of time", or "failed" (the result is not finite,
+      or the compiler gave up).
     - `compile_seconds`; `seconds`: the median of `repeats` calls, with `spread`, their quartiles.
     - `temporary_bytes`, `argument_bytes`: XLA's analysis of the compiled meta-gradient.
     - `peak_bytes`: of the device's allocator; `None` where it does not say, as on a CPU.
@@ -104,7 +106,11 @@ def measure(
         if isinstance(reference, str):
             return dataclasses.replace(found, error_why=reference)
         error = relative_error(gradient, meta, task, reference(problem, length))
-        why = "" if error is not None else "The reference did not converge either."
+        why = ""
+        if error is None:
+            why = "The reference did not converge either."
+        elif not math.isfinite(error):
+            error, why = None, "The meta-gradient is not finite."
         return dataclasses.replace(found, error=error, error_why=why)
 
 

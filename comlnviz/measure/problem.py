@@ -35,10 +35,11 @@ class Problem:
       function of two variables to learn by a small network, all of which adapts.
     - `ways`, `shots`, `queries`: N classes; examples a class to adapt to, and to be judged by. A
       function is one class.
-    - `d`: size of the features.
+    - `d`: size of features that are given; a network's are as many as they are (see `size`).
     - `dtype`: "float32" or "float64".
 
-    **Raises** `ValueError` for a backbone or dtype that there is not, and for numbers below 1.
+    **Raises** `ValueError` for a backbone or dtype that there is not, for numbers below 1, and for
+    a `d` where a network decides it.
     """
 
     backbone: str = "features"
@@ -55,6 +56,10 @@ class Problem:
         if self.dtype not in ("float32", "float64"):
             raise ValueError(f"dtype is float32 or float64; got {self.dtype!r}.")
         check_counts(ways=self.ways, shots=self.shots, queries=self.queries, d=self.d)
+        if self.backbone != "features" and self.d != type(self).d:
+            raise ValueError(
+                f"{self.backbone} makes features of a size of its own: leave d out; got {self.d}."
+            )
         if not self.classifies and self.ways != 1:
             raise ValueError(f"A function is one class: ways must be 1; got {self.ways}.")
 
@@ -67,6 +72,10 @@ class Problem:
     def M(self) -> int:
         """Examples to adapt to."""
         return self.ways * self.shots
+
+    def with_features_of(self, d: int) -> "Problem":
+        """The same with features of size `d`, where they are given."""
+        return dataclasses.replace(self, d=d) if self.backbone == "features" else self
 
     @functools.cached_property
     def size(self) -> int:

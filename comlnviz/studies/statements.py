@@ -22,20 +22,23 @@ def judged(
 
     **Arguments:**
 
-    - `figure`: "comln-figure-3", "amaml-figure-3" or "amaml-figure-4".
+    - `figure`: "comln-figure-3" or "-4" (of which the paper says that it is alike), or
+      "amaml-figure-3" or "-4".
     - `device`: whose measurements; the first there is when not given.
     - `backbone`: of a classifier: its features given, or the network of the figure's that computes
-      them along, as in the paper ("conv-4").
+      them along, as in the paper ("conv-4", "resnet-12").
 
     **Raises** `ValueError` for another figure or backbone.
     """
     said = published(figure)
     if said is None or "statements" not in said:
         raise ValueError(f"No statements of {figure!r} are known.")
-    problem = COS_MIXTURE
     if "d" in said:
-        size = {"d": said["d"]} if backbone == "features" else {}
-        problem = Problem(backbone, said["ways"], said["shots"], **size)
+        problem = Problem(backbone, said["ways"], said["shots"]).with_features_of(said["d"])
+    elif backbone == "features":
+        problem = COS_MIXTURE
+    else:
+        raise ValueError(f"{figure} adapts a whole network: it has no {backbone!r} to judge.")
     device = next(iter(stored())) if device is None else device
     known = {c.method: c for c in study(problem, METHODS, 1).curves if c.device == device}
     judged = []
@@ -61,7 +64,8 @@ def _growth(curves: Sequence[Curve], grows: bool) -> Verdict:
     powers = {curve.method: _power(curve) for curve in curves}
     if any(power is None for power in powers.values()):
         return None
-    why = "; ".join(f"{method} grows as n^{power:.2f}" for method, power in powers.items()) + "."
+    said = {method: round(power or 0.0, 2) + 0.0 for method, power in powers.items()}  # no −0
+    why = "; ".join(f"{method} grows as n^{power:.2f}" for method, power in said.items()) + "."
     return all(p > 0.5 if grows else abs(p) < 0.05 for p in powers.values() if p is not None), why
 
 

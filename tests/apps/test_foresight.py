@@ -8,6 +8,7 @@ import pytest
 from comlnviz import apps
 from comlnviz.apps import BackwardInstability, FlowExplorer, FreezeLab, foresight
 from comlnviz.apps.controls import neighbours
+from comlnviz.apps.scheduler import Coalescer
 
 REST = foresight._REST
 
@@ -110,6 +111,18 @@ def test_a_reader_who_does_not_rest_is_not_kept_waiting(patient, monkeypatch):
     found = heard(app, monkeypatch)
     reader_moves(app, *(("progress", n) for n in range(100, 130)), rest=0.2 * REST)
     assert not found
+    app.close()
+
+
+def test_a_move_that_the_page_has_yet_to_be_shown_is_waited_for(patient, monkeypatch):
+    app = BackwardInstability(problem="quadratic")
+    found, waiting = heard(app, monkeypatch), iter([True, True])
+    dirty = Coalescer.dirty.fget
+    monkeypatch.setattr(
+        Coalescer, "dirty", property(lambda self: next(waiting, False) or dirty(self))
+    )
+    reader_moves(app, ("progress", 100), rest=6 * REST)
+    assert len(found) == 1 and next(waiting, None) is None
     app.close()
 
 

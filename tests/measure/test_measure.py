@@ -10,7 +10,15 @@ import pytest
 from effort import often
 
 from comlnviz.cli import main
-from comlnviz.measure import COS_MIXTURE, METHODS, Measurement, Problem, curves, measure
+from comlnviz.measure import (
+    COS_MIXTURE,
+    METHODS,
+    Measurement,
+    Problem,
+    curves,
+    measure,
+    measurement,
+)
 from comlnviz.measure.apart import Apart, measure_apart
 from comlnviz.measure.curves import extrapolate, load, slope, sweep
 from comlnviz.measure.device import find_device
@@ -204,6 +212,13 @@ def test_ctrl_c_keeps_what_is_measured(tmp_path, monkeypatch, capsys):
     assert [p.length for p in load(next(tmp_path.glob("*.json")))] == [1]
 
 
+def test_a_compiler_that_gives_up_is_a_point():
+    """Thirty-eight thousand million numbers in one array overflow the counts of XLA."""
+    found = measure_apart("naive forward sensitivity", 1, Problem(shots=5, d=16_000), repeats=0)
+    assert found.status in ("failed", "out of memory") and found.seconds is None
+    assert found.why
+
+
 def test_what_there_is_not_is_a_sentence():
     with pytest.raises(ValueError, match="no method 'MAMMAL': choose from MAML"):
         measure("MAMMAL", 1, SMALL)
@@ -213,6 +228,16 @@ def test_what_there_is_not_is_a_sentence():
         Problem(backbone="vgg")
     with pytest.raises(ValueError, match="shots must be at least 1; got 0"):
         Problem(shots=0)
+    with pytest.raises(ValueError, match=r"conv-4 makes features of a size of its own.*got 640"):
+        Problem("conv-4", d=640)
+    assert Problem("conv-4").with_features_of(640) == Problem("conv-4")
+    assert Problem(shots=5).with_features_of(640) == Problem(shots=5, d=640)
+
+
+def test_a_gradient_that_is_not_finite_has_no_error_but_a_reason(monkeypatch):
+    monkeypatch.setattr(measurement, "relative_error", lambda *_: float("nan"))
+    found = measure("ANIL", 2, SMALL, repeats=1)
+    assert found.error is None and found.error_why == "The meta-gradient is not finite."
 
 
 def test_the_error_is_that_of_the_precision_and_of_the_tolerance():

@@ -39,6 +39,9 @@ def test_comln_s_figure_3_as_the_paper_has_it_and_the_other_way_round(monkeypatc
     }
     stored(monkeypatch, LONG, **right)
     assert set(verdicts("comln-figure-3").values()) == {True}
+    assert set(verdicts("comln-figure-4").values()) == {None}  # of another size
+    stored(monkeypatch, LONG.with_features_of(16_000), **right)
+    assert set(verdicts("comln-figure-4").values()) == {True}
     wrong = {
         "MAML": (flat, slow),
         "ANIL": (flat, slow),
@@ -84,3 +87,5 @@ def test_what_is_not_measured_is_not_judged(monkeypatch):
     assert all(said["why"] == "Too little is measured." for said in statements.judged(SHORT))
     with pytest.raises(ValueError, match="No statements of 'comln-figure-9'"):
         statements.judged("comln-figure-9")
+    with pytest.raises(ValueError, match="amaml-figure-3 adapts a whole network: it has no 'conv"):
+        statements.judged("amaml-figure-3", backbone="conv-4")
