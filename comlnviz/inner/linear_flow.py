@@ -94,8 +94,8 @@ def linear_flow(
 # Compiled here, so that a call outside `jit` does not retrace the solver each time.
 @eqx.filter_jit
 def _solve(W0, features, labels, proximal, T, ts, integrator, adjoint) -> Solution:
-    given = (W0, features, labels, proximal, T, ts)
-    run = follow(given, integrator=integrator, adjoint=adjoint)
+    given = (W0, features, labels, proximal, T)
+    run = follow(given, ts=ts, integrator=integrator, adjoint=adjoint)
     path = None if ts is None else run.weights[1:]
     range_ok = jnp.isfinite(T) & (T > 0) & (proximal >= 0) & checks.probability_rows(labels)
     return Solution(run.weights[0], path, run.stats, run.ok & range_ok)

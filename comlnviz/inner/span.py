@@ -21,8 +21,8 @@ from ..models import LinearHead
 _WIDTH = 256  # of a slice, at most: a task's slices are then some 100 kB, which a cache holds
 
 
-# W0 (N,d), the features φ (M,d), the labels (M,N), λ, T, and `ts` (n,) or `None`.
-Given = tuple[Array, Array, Array, Array, Array, Array | None]
+# W0 (N,d), the features φ (M,d), the labels (M,N), λ and T.
+Given = tuple[Array, Array, Array, Array, Array]
 
 
 class Followed(eqx.Module):
@@ -34,9 +34,15 @@ class Followed(eqx.Module):
 
 
 @eqx.filter_custom_vjp
-def follow(given: Given, *, integrator: Integrator, adjoint: AbstractLinearAdjoint) -> Followed:
+def follow(
+    given: Given,
+    *,
+    ts: Float[Array, " n"] | None,
+    integrator: Integrator,
+    adjoint: AbstractLinearAdjoint,
+) -> Followed:
     """Integrate s by the adjoint and go back to W; differentiable in all that is given."""
-    W0, features, labels, proximal, T, ts = given
+    W0, features, labels, proximal, T = given
     head = LinearHead.on(W0, features, labels, proximal)
     s, (stats, ok) = _integrate(head, T, ts, integrator, adjoint)
     return Followed(_weights(W0, features, s), stats, ok)
@@ -68,16 +74,16 @@ def _side_by_side(s: Float[Array, "n M N"]) -> Float[Array, "M nN"]:
 
 
 @follow.def_fwd
-def _forward(perturbed, given, *, integrator, adjoint):
-    W0, features, labels, proximal, T, ts = given
+def _forward(perturbed, given, *, ts, integrator, adjoint):
+    W0, features, labels, proximal, T = given
     of_W0, of_features, *of_the_rest = perturbed
     head = LinearHead.on(W0, features, labels, proximal)
-    parts = (head.gram, head.logits0, labels, proximal, T, ts)
+    parts = (head.gram, head.logits0, labels, proximal, T)
     moved = (of_features, of_W0 or of_features, *of_the_rest)
     moving, fixed = eqx.partition(parts, moved)
 
     def solve(moving):
-        *head, T, ts = eqx.combine(moving, fixed)
+        *head, T = eqx.combine(moving, fixed)
         return _integrate(LinearHead(*head), T, ts, integrator, adjoint)
 
     s, pull, (stats, ok) = eqx.filter_vjp(solve, moving, has_aux=True)
@@ -85,7 +91,7 @@ def _forward(perturbed, given, *, integrator, adjoint):
 
 
 @follow.def_bwd
-def _backward(residuals, cotangent, perturbed, given, *, integrator, adjoint):
+def _backward(residuals, cotangent, perturbed, given, *, ts, integrator, adjoint):
     s, pull = residuals
     W0, features, *_ = given
     of_W0, of_features, *_ = perturbed

@@ -96,8 +96,9 @@ class Apart:
             why = "The device had no memory left."
             return from_json(known | {"status": "out of memory", "why": why})
         if code == -signal.SIGABRT:  # so XLA ends where its own numbers overflow
-            check = "".join(line for line in words.splitlines() if "Check failed" in line)
-            why = f"XLA ended the process: {check[check.find('Check failed') :][:200]}"
+            _, start, rest = words.partition("Check failed")
+            reason, *_ = (start + rest).split("\n")
+            why = f"XLA ended the process: {reason[:200]}"
             return from_json(known | {"status": "failed", "why": why})
         last = words.strip().splitlines()[-1:] or ["nothing"]
         method, length = self._order["method"], self._order["length"]

@@ -61,12 +61,12 @@ def _power(curve: Curve) -> float | None:
 
 
 def _growth(curves: Sequence[Curve], grows: bool) -> Verdict:
-    powers = {curve.method: _power(curve) for curve in curves}
-    if any(power is None for power in powers.values()):
+    powers = {c.method: p for c in curves if (p := _power(c)) is not None}
+    if len(powers) < len(curves):
         return None
-    said = {method: round(power or 0.0, 2) + 0.0 for method, power in powers.items()}  # no −0
-    why = "; ".join(f"{method} grows as n^{power:.2f}" for method, power in said.items()) + "."
-    return all(p > 0.5 if grows else abs(p) < 0.05 for p in powers.values() if p is not None), why
+    # Adding 0.0 makes a rounded −0.00 a 0.00.
+    said = "; ".join(f"{method} grows as n^{round(p, 2) + 0.0:.2f}" for method, p in powers.items())
+    return all(p > 0.5 if grows else abs(p) < 0.05 for p in powers.values()), f"{said}."
 
 
 def _exponential(curves: Sequence[Curve]) -> Verdict:
