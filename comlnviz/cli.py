@@ -102,10 +102,10 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = names.add_parser("bench", help="measure what a meta-gradient costs on this machine")
     bench.add_argument("what", choices=("curves",), help="memory and run time against the length")
-    bench.add_argument("--backbone", default="features",
-                       help="features, conv-4, resnet-12 or cos-mixture")  # fmt: skip
+    bench.add_argument("--backbone", metavar="NAME", nargs="+", default=["features"],
+                       help="features, conv-4, resnet-12 or cos-mixture, or some")  # fmt: skip
     bench.add_argument("--ways", metavar="N", type=int, help="classes (default: 5)")
-    bench.add_argument("--shots", metavar="N", type=int,
+    bench.add_argument("--shots", metavar="N", type=int, nargs="+",
                        help="examples a class (default: 1; 100 of cos-mixture)")  # fmt: skip
     bench.add_argument("--d", metavar="N", type=int, help="size of the features (default: 1600)")
     bench.add_argument("--methods", metavar="NAME", nargs="+", help="some only, by name")
@@ -116,6 +116,14 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=120,
                        help="for one measurement (default: %(default)s)")  # fmt: skip
     bench.add_argument("--repeats", metavar="N", type=int, default=5, help="timed calls")
+    bench.add_argument("--jobs", metavar="N", type=int, default=1,
+                       help="measurements at once; they compile side by side, and stop while one "
+                       "is timed (default: %(default)s)")  # fmt: skip
+    bench.add_argument(
+        "--no-errors",
+        action="store_true",
+        help="compare with no reference, which may take longer than all else",
+    )
     bench.add_argument("--device", help="cpu or gpu (default: the one that JAX uses)")
     bench.add_argument("--again", action="store_true",
                        help="measure also what the file has; on a quiet machine, say")  # fmt: skip

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import importlib.util
+import itertools
 import os
 import signal
 import subprocess
@@ -182,24 +183,28 @@ def profile(options: argparse.Namespace) -> int:
 def bench(options: argparse.Namespace) -> int:
     """Measure what meta-gradients cost."""
     from .measure import COS_MIXTURE, METHODS, Problem
-    from .measure.curves import LENGTHS, sweep
+    from .measure.curves import LENGTHS, plan, sweep
 
     # A GPU's memory is for the child processes that are measured, not for this one.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     try:
-        given = {name: getattr(options, name) for name in ("ways", "shots", "d")}
-        base = COS_MIXTURE if options.backbone == "cos-mixture" else Problem(options.backbone)
-        problem = dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
+        problems = []
+        for backbone, shots in itertools.product(options.backbone, options.shots or [None]):
+            base = COS_MIXTURE if backbone == "cos-mixture" else Problem(backbone)
+            given = {"ways": options.ways, "shots": shots, "d": options.d}
+            given = {name: value for name, value in given.items() if value is not None}
+            problems.append(dataclasses.replace(base, **given))
+        lengths = [length for length in LENGTHS if length <= options.longest]
         path = sweep(
             options.out,
-            problem,
-            methods=options.methods or METHODS,
-            lengths=[length for length in LENGTHS if length <= options.longest],
+            plan(problems, options.methods or METHODS, lengths),
             memory_limit=options.memory * 1e9,
             timeout=options.timeout,
             repeats=options.repeats,
             device=options.device,
             again=options.again,
+            errors=not options.no_errors,
+            jobs=options.jobs,
             say=lambda sentence: print(sentence, flush=True),
         )
     except (ValueError, RuntimeError) as error:

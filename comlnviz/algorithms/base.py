@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from ..full_precision import in_full_precision
 from ..models import (
     AbstractCriterion,
     AbstractEncoder,
@@ -148,17 +149,22 @@ class AbstractHeadAlgorithm(AbstractAlgorithm):
         """See `AbstractAlgorithm`."""
         solution = self.adapt(meta, support)
         features = _embedded(meta.encoder, inputs)
-        return or_nan(solution, self.classify(meta, solution.params, features))
+        return or_nan(solution, self._classified(meta, solution.params, features))
 
     def logits(self, meta, task):
         """See `AbstractAlgorithm`."""
         embed = lambda inputs: _embedded(lambda x: meta.encoder.train(x)[0], inputs)
         solution = self._adapt_embedded(meta, embed(task.support[0]), task.support[1])
-        return or_nan(solution, self.classify(meta, solution.params, embed(task.query[0])))
+        return or_nan(solution, self._classified(meta, solution.params, embed(task.query[0])))
 
     @jax.named_scope(ADAPTATION)
+    @in_full_precision
     def _adapt_embedded(self, meta, features, labels):
         return self.adapt_head(meta, features, labels)
+
+    @in_full_precision
+    def _classified(self, meta, head, features):
+        return self.classify(meta, head, features)
 
     @default
     def after_step(self, meta, tasks):

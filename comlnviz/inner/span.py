@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from ..adjoints import AbstractLinearAdjoint
 from ..adjoints.base import materialise
+from ..full_precision import in_full_precision
 from ..integrator import Integrator, all_finite
 from ..models import LinearHead
 
@@ -34,6 +35,7 @@ class Followed(eqx.Module):
 
 
 @eqx.filter_custom_vjp
+@in_full_precision
 def follow(
     given: Given,
     *,
@@ -74,6 +76,7 @@ def _side_by_side(s: Float[Array, "n M N"]) -> Float[Array, "M nN"]:
 
 
 @follow.def_fwd
+@in_full_precision
 def _forward(perturbed, given, *, ts, integrator, adjoint):
     W0, features, labels, proximal, T = given
     of_W0, of_features, *of_the_rest = perturbed
@@ -91,6 +94,7 @@ def _forward(perturbed, given, *, ts, integrator, adjoint):
 
 
 @follow.def_bwd
+@in_full_precision
 def _backward(residuals, cotangent, perturbed, given, *, ts, integrator, adjoint):
     s, pull = residuals
     W0, features, *_ = given

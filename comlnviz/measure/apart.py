@@ -9,7 +9,7 @@ import tempfile
 import time
 from typing import Any
 
-from .measurement import Measurement, check, measure
+from .measurement import RUNNING, Measurement, check, measure
 from .problem import Problem
 
 
@@ -20,6 +20,10 @@ class Apart:
     want of memory, or that the device refuses memory, is "out of memory"; one that does not finish
     within `timeout` seconds, its start and compilation included, is "out of time"; one that the
     compiler aborts is "failed".
+
+    With `gated` it runs what is timed only when it is let, see `waiting` and `admit`; and it can be
+    made to `pause`. So many may compile at once, and each be timed alone. The time that it waits or
+    pauses does not count.
 
     **Raises** `ValueError` for an unknown method and for one that does not fit the problem.
     """
@@ -34,24 +38,28 @@ class Apart:
         memory_limit: float = float("inf"),
         timeout: float = 60.0,
         device: str | None = None,
+        errors: bool = True,
+        gated: bool = False,
     ) -> None:
         check(method, length, problem)
         self._order: dict[str, Any] = dict(
             method=method, length=length, problem=dataclasses.asdict(problem), repeats=repeats,
-            memory_limit=memory_limit, device=device,
+            memory_limit=memory_limit, device=device, errors=errors, gated=gated,
         )  # fmt: skip
         self.timeout, self._began = timeout, time.monotonic()
+        self._gated, self._admitted, self._paused, self._polled = gated, False, False, self._began
         self._found: Measurement | None = None
         # Files, not pipes: nobody need read them for the child to go on.
         self._said, self._complaints = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self._child = subprocess.Popen(
-            [sys.executable, "-m", __name__, json.dumps(self._order)], stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", __name__, json.dumps(self._order)],
+            stdin=subprocess.PIPE if gated else subprocess.DEVNULL,
             stdout=self._said, stderr=self._complaints,
         )  # fmt: skip
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Since the start, less those that it was seen to wait or pause."""
         return time.monotonic() - self._began
 
     @property
@@ -59,6 +67,32 @@ class Apart:
         """What the child is doing."""
         lines = [] if self._said.closed else self._lines()
         return lines[-1]["stage"] if lines else "starting"
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it would run, and is not let."""
+        return self._gated and not self._admitted and self.stage == RUNNING
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs what is timed, having been let."""
+        return self._admitted and self.stage == RUNNING
+
+    def admit(self) -> None:
+        """Let it run."""
+        self._admitted = True
+        pipe: Any = self._child.stdin
+        try:
+            pipe.write(b"\n")
+            pipe.flush()
+        except OSError:
+            pass  # it has ended; `poll` says how
+
+    def pause(self, paused: bool) -> None:
+        """Stop it where it is, or let it go on."""
+        if paused != self._paused and self._child.poll() is None:
+            self._child.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
+            self._paused = paused
 
     def poll(self) -> Measurement | None:
         """The measurement; `None` while it is under way.
@@ -69,7 +103,10 @@ class Apart:
         if self._found is None:
             if self._said.closed:
                 raise RuntimeError("The measurement was cancelled.")
-            code = self._child.poll()
+            code, now = self._child.poll(), time.monotonic()
+            if self.waiting or self._paused:
+                self._began += now - self._polled
+            self._polled = now
             if code is None and self.seconds < self.timeout:
                 return None
             try:
@@ -122,6 +159,8 @@ class Apart:
         """End the child."""
         self._child.kill()
         self._child.wait()
+        if self._child.stdin is not None:
+            self._child.stdin.close()
         self._said.close()
         self._complaints.close()
 
@@ -151,12 +190,15 @@ def _text(file: Any) -> str:
 
 def main() -> None:
     """Measure what the argument asks for; a line for each stage, with what is known by then."""
+    order = json.loads(sys.argv[1])
+    gated = order.pop("gated")
 
     def say(stage: str, found: Measurement | None) -> None:
         known = None if found is None else dataclasses.asdict(found)
         print(json.dumps({"stage": stage, "found": known}), flush=True)
+        if gated and stage == RUNNING:
+            sys.stdin.readline()
 
-    order = json.loads(sys.argv[1])
     order["problem"] = Problem(**order["problem"])
     say("done", measure(**order, say=say))
 

@@ -3,75 +3,168 @@
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+import signal
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from .apart import from_json, measure_apart
+from ..counts import check_counts
+from .apart import Apart, from_json
 from .device import device_name, find_device
 from .measurement import Measurement
 from .methods import METHODS, check_methods
 from .problem import Problem
 
 LENGTHS = tuple(10**k for k in range(9))  # gradient steps; T from 0.01 to 10⁶
+_PAUSE = 0.02  # seconds between looks at what is under way
 Say = Callable[[str], None]
+
+
+class Course(NamedTuple):
+    """A method that is measured on a problem at growing lengths, until one is too much."""
+
+    method: str
+    problem: Problem
+    lengths: tuple[int, ...]
+
+
+def plan(
+    problems: Iterable[Problem],
+    methods: Iterable[str] = METHODS,
+    lengths: Iterable[int] = LENGTHS,
+) -> list[Course]:
+    """Every method on every problem that it fits, problem after problem.
+
+    **Raises** `ValueError` for an unknown method, and for no or senseless lengths.
+    """
+    methods, lengths = tuple(methods), tuple(lengths)
+    check_methods(methods)
+    if not lengths or min(lengths) < 1:
+        raise ValueError(f"lengths are numbers of steps, from 1 on; got {list(lengths)}.")
+    return [
+        Course(method, problem, lengths)
+        for problem in problems
+        for method in methods
+        if METHODS[method].fits(problem)
+    ]
 
 
 def sweep(
     out: Path,
-    problem: Problem,
+    courses: Iterable[Course],
     *,
-    methods: Iterable[str] = METHODS,
-    lengths: Iterable[int] = LENGTHS,
     memory_limit: float,
     timeout: float,
     repeats: int = 5,
     device: str | None = None,
     again: bool = False,
+    errors: bool = True,
+    jobs: int = 1,
     say: Say = print,
 ) -> Path:
-    """Measure each method at growing lengths, until one is too much; the file with the points.
+    """Measure along each course, until a length is too much; the file with the points.
 
     Where one takes too long, longer ones are only compiled and weighed, until memory is too little.
     What the file has is not measured again, so that an interrupted sweep goes on; with `again` it
-    is, and each new point takes the place of the old. Methods that do not fit the problem are left
-    out.
+    is, and each new point takes the place of the old.
 
-    **Raises** `ValueError` for an unknown method, for no or senseless lengths, and for a device
-    that is not there.
+    **Arguments:**
+
+    - `out`: the folder; the file is named after the device.
+    - `courses`: see `plan`.
+    - `memory_limit`, `timeout`, `repeats`, `device`, `errors`: of each point, see `measure` and
+      `Apart`.
+    - `jobs`: processes at once. They compile side by side; while one is timed the others stop.
+
+    **Raises** `ValueError` for a device that is not there, for `jobs` below 1, and for more than
+    one where processes cannot be stopped; `RuntimeError`, in the end, where something failed that
+    no point can tell of.
     """
-    methods = tuple(methods)
-    check_methods(methods)
-    lengths = tuple(lengths)
-    if not lengths or min(lengths) < 1:
-        raise ValueError(f"lengths are numbers of steps, from 1 on; got {list(lengths)}.")
+    check_counts(jobs=jobs)
+    if jobs > 1 and not hasattr(signal, "SIGSTOP"):
+        raise ValueError(f"This system cannot stop processes: jobs must be 1; got {jobs}.")
     found_device = find_device(device)
     path = out / f"{device_name(found_device)}.json"
     points = {_key(point): point for point in load(path)} if path.is_file() else {}
-    for method in methods:
-        if not METHODS[method].fits(problem):
-            continue
-        slow = False
-        for length in lengths:
-            key = (method, length, *dataclasses.astuple(problem))
-            if again or key not in points:
-                say(f"{method}, {length:,} steps, {problem.backbone}, {problem.shots} shot(s)")
-                points[key] = measure_apart(
-                    method, length, problem, repeats=0 if slow else repeats,
-                    memory_limit=memory_limit, timeout=timeout, device=device,
-                )  # fmt: skip
-                _write(path, found_device, list(points.values()))
-            point = points[key]
-            if point.status == "ok":
-                continue
-            say(f"  {point.status}: {point.why}")
-            slow = point.status == "out of time" and point.temporary_bytes is not None
-            if not slow:
-                break
+    waiting = [_along(course, {} if again else points) for course in courses]
+    under_way: dict[Apart, _Orders] = {}
+    failures: list[str] = []
+
+    def order(orders: "_Orders", found: Measurement | None) -> None:
+        try:
+            (method, length, problem), slow = orders.send(found)
+        except StopIteration:
+            return
+        say(f"{method}, {length:,} steps, {problem.backbone}, {problem.shots} shot(s)")
+        apart = Apart(
+            method, length, problem, repeats=0 if slow else repeats,
+            memory_limit=memory_limit, timeout=timeout, device=device, errors=errors,
+            gated=True,
+        )  # fmt: skip
+        under_way[apart] = orders
+
+    def collect(apart: Apart) -> None:
+        try:
+            found = apart.poll()
+        except RuntimeError as error:
+            under_way.pop(apart)
+            failures.append(str(error))
+            say(f"  {error}")
+            return
+        if found is not None:
+            points[_key(found)] = found
+            _write(path, found_device, list(points.values()))
+            if found.status != "ok":
+                say(f"  {found.method}, {found.length:,}: {found.status}: {found.why}")
+            order(under_way.pop(apart), found)
+
+    try:
+        while waiting or under_way:
+            while waiting and len(under_way) < jobs:
+                order(waiting.pop(0), None)
+            for apart in list(under_way):
+                collect(apart)
+            _take_turns(under_way)
+            time.sleep(_PAUSE)
+    finally:
+        for apart in under_way:
+            apart.cancel()
+    if failures:
+        raise RuntimeError(failures[0])
     return path
+
+
+def _take_turns(all_: Iterable[Apart]) -> None:
+    """Of those that would run let one; until it has, the others stand still."""
+    running = [apart for apart in all_ if apart.running]
+    waiting = [apart for apart in all_ if apart.waiting]
+    turn = (running or waiting or [None])[0]
+    for apart in all_:
+        apart.pause(turn is not None and apart is not turn)
+    if turn is not None and turn.waiting:
+        turn.admit()
+
+
+_Orders = Generator[tuple[tuple[str, int, Problem], bool], Measurement | None, None]
+
+
+def _along(course: Course, points: dict[tuple, Measurement]) -> _Orders:
+    """What is to be measured next, and whether it is only to be weighed; it is told the point."""
+    method, problem, lengths = course
+    slow = False
+    for length in lengths:
+        point = points.get((method, length, *dataclasses.astuple(problem)))
+        if point is None:
+            point = yield (method, length, problem), slow
+        if point is None or point.status == "ok":
+            continue
+        slow = point.status == "out of time" and point.temporary_bytes is not None
+        if not slow:
+            break
 
 
 def _key(point: Measurement) -> tuple:

@@ -48,8 +48,8 @@ def relative_error(
 ) -> float | None:
     """‖g − r‖ / ‖r‖ for a meta-gradient g and the one, r, that `reference` takes in 64 bits.
 
-    Of the encoder and the initial head together; methods that learn T are not held to it. `None`
-    where the reference is not finite.
+    Of the encoder and the initial head together; methods that learn T are not held to it. On the
+    processor, for which 64 bits are no burden. `None` where the reference is not finite.
 
     **Arguments:**
 
@@ -57,8 +57,9 @@ def relative_error(
       the same numbers.
     - `reference`: an algorithm whose meta-gradient is exact, or as good as.
     """
-    with jax.enable_x64(True):
-        gradient, meta, task = (_cast(x) for x in (gradient, meta, task))
+    processor = jax.devices("cpu")[0]
+    with jax.enable_x64(True), jax.default_device(processor):
+        gradient, meta, task = (_cast(x, processor) for x in (gradient, meta, task))
         if hasattr(meta, "W0"):
             fresh = reference.init(jax.random.key(0))
             meta = dataclasses.replace(fresh, encoder=meta.encoder, W0=meta.W0)
@@ -73,9 +74,10 @@ def _floats(tree: PyTree) -> PyTree:
     return eqx.filter(tree, eqx.is_inexact_array)
 
 
-def _cast(tree: PyTree) -> PyTree:
-    up = lambda x: jnp.asarray(x, jnp.float64) if eqx.is_inexact_array(x) else x
-    return jax.tree.map(up, tree)
+def _cast(tree: PyTree, device: Any) -> PyTree:
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    up = lambda x: x.astype(jnp.float64) if eqx.is_inexact_array(x) else x
+    return eqx.combine(jax.tree.map(up, jax.device_put(arrays, device)), rest)
 
 
 def _leaves(gradient: Any) -> list[jax.Array]:

@@ -265,3 +265,31 @@ def test_euler_is_unrolled_gradient_descent_ANIL(adjoint, proximal):
     assert error(W, want) < 1e-12
     for one, other in zip(gradients, wanted, strict=True):
         assert error(one, other) < 1e-12
+
+
+def products(jaxpr):
+    """Every matrix product of floats, those of inner programs too, with its precision."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            if jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.floating):
+                yield equation.params["precision"]
+        for inner in jax.tree.leaves(
+            list(equation.params.values()), is_leaf=lambda x: hasattr(x, "eqns")
+        ):
+            inner = getattr(inner, "jaxpr", inner)
+            if hasattr(inner, "eqns"):
+                yield from products(inner)
+
+
+@ADJOINTS
+def test_no_product_is_shortened_on_a_device_that_would(adjoint):
+    """TF32 would make every step of the solver noisy, and a gradient wrong in the fourth digit."""
+    W0, features, labels, _ = task()
+
+    def loss(W0, features):
+        return jnp.sum(linear_flow(W0, features, labels, 3.0, adjoint=adjoint).params ** 2)
+
+    found = list(products(jax.make_jaxpr(jax.grad(loss, argnums=(0, 1)))(W0, features).jaxpr))
+    assert len(found) > 5
+    highest = jax.lax.Precision.HIGHEST
+    assert all(precision in (highest, (highest, highest)) for precision in found)

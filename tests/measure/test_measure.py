@@ -20,7 +20,7 @@ from comlnviz.measure import (
     measurement,
 )
 from comlnviz.measure.apart import Apart, measure_apart
-from comlnviz.measure.curves import extrapolate, load, slope, sweep
+from comlnviz.measure.curves import extrapolate, load, plan, slope, sweep
 from comlnviz.measure.device import find_device
 
 SMALL = Problem(ways=3, shots=2, queries=2, d=16)
@@ -147,41 +147,106 @@ def test_a_child_that_is_too_slow_is_out_of_time():
 @pytest.mark.slow
 def test_a_sweep_stops_at_what_is_too_much_and_goes_on_where_it_was(tmp_path):
     said = []
-    settings = dict(memory_limit=100e3, timeout=100.0, repeats=1, say=said.append)
-    how = dict(methods=["ANIL"], lengths=(10, 1000, 10_000), **settings)
-    path = sweep(tmp_path, SMALL, **how)
+    how = dict(memory_limit=100e3, timeout=100.0, repeats=1, say=said.append)
+    course = plan([SMALL], ["ANIL"], (10, 1000, 10_000))
+    path = sweep(tmp_path, course, **how)
     points = load(path)
     assert [(p.length, p.status) for p in points] == [(10, "ok"), (1000, "out of memory")]
     said.clear()
-    sweep(tmp_path, SMALL, **how)
+    sweep(tmp_path, course, **how)
     assert load(path) == points and not any("10 steps" in line for line in said)
-    sweep(tmp_path, SMALL, **how | {"lengths": (10,)}, again=True)
+    sweep(tmp_path, plan([SMALL], ["ANIL"], [10]), **how, again=True)
     once_more = load(path)
     assert len(once_more) == 2 and once_more[1] == points[1] and once_more[0] != points[0]
     assert json.loads(path.read_text())["device"]
 
 
+@pytest.mark.slow
+def test_many_are_compiled_at_once_and_computed_one_after_another(tmp_path, monkeypatch):
+    together, at_once, beside = [], [], []
+
+    class Watched(Apart):
+        def __init__(self, *args, **how):
+            super().__init__(*args, **how)
+            alive.append(self)
+
+        def poll(self):
+            together.append(sum(a._child.poll() is None for a in alive))
+            running = [a for a in alive if a.running]
+            at_once.append(len(running))
+            beside.extend(not a._paused for a in alive if running and a._child.poll() is None)
+            return super().poll()
+
+    alive = []
+    monkeypatch.setattr(curves, "Apart", Watched)
+    courses = plan([SMALL, dataclasses.replace(SMALL, shots=1)], ["ANIL", "FOMAML"], [3])
+    how = dict(memory_limit=1e9, timeout=100.0, repeats=1, say=lambda _: None)
+    path = sweep(tmp_path, courses, jobs=4, **how)
+    assert [p.status for p in load(path)] == ["ok"] * 4
+    assert max(together) == 4 and max(at_once) == 1
+    assert sum(beside) <= len(at_once)  # the one that runs
+
+
+class Child(Apart):
+    """Stands in for a measurement: `answer(length, repeats)` at once."""
+
+    waiting = running = False
+
+    def __init__(self, method, length, problem, *, repeats, **how):
+        self.found = self.answer(method, length, problem, repeats)
+
+    def poll(self):
+        return self.found
+
+    def pause(self, paused):
+        pass
+
+    def cancel(self):
+        pass
+
+
 def test_what_takes_too_long_is_weighed_all_the_same(tmp_path, monkeypatch):
     asked = []
 
-    def child(method, length, problem, *, repeats, **how):
-        asked.append((length, repeats))
-        fields = dict(temporary_bytes=8 * length, status="ok", repeats=repeats)
-        if length >= 10_000:
-            fields["status"] = "out of memory"
-        elif length >= 100 and repeats:
-            fields["status"] = "out of time"
-        return Measurement(method, length, dataclasses.asdict(problem), **fields)
+    class Heavy(Child):
+        def answer(self, method, length, problem, repeats):
+            asked.append((length, repeats))
+            fields = dict(temporary_bytes=8 * length, status="ok", repeats=repeats)
+            if length >= 10_000:
+                fields["status"] = "out of memory"
+            elif length >= 100 and repeats:
+                fields["status"] = "out of time"
+            return Measurement(method, length, dataclasses.asdict(problem), **fields)
 
-    monkeypatch.setattr(curves, "measure_apart", child)
-    how = dict(methods=["ANIL"], memory_limit=1e9, timeout=1.0, say=lambda _: None)
+    monkeypatch.setattr(curves, "Apart", Heavy)
+    how = dict(memory_limit=1e9, timeout=1.0, say=lambda _: None)
     expected = [(1, 5), (100, 5), (1000, 0), (10_000, 0)]
-    lengths = (1, 100, 1000, 10_000, 100_000)
-    path = sweep(tmp_path, SMALL, lengths=lengths, **how)
+    courses = plan([SMALL], ["ANIL"], (1, 100, 1000, 10_000, 100_000))
+    path = sweep(tmp_path, courses, **how)
     assert asked == expected
     assert [p.status for p in load(path)] == ["ok", "out of time", "ok", "out of memory"]
-    sweep(tmp_path, SMALL, lengths=lengths, **how)
+    sweep(tmp_path, courses, **how)
     assert asked == expected  # and once is enough
+
+
+def test_one_that_fails_does_not_stop_the_others(tmp_path, monkeypatch):
+    class Frail(Child):
+        def answer(self, method, length, problem, repeats):
+            return Measurement(method, length, dataclasses.asdict(problem))
+
+        def poll(self):
+            if self.found.method == "MAML":
+                raise RuntimeError("Measuring MAML failed.")
+            return self.found
+
+    monkeypatch.setattr(curves, "Apart", Frail)
+    how = dict(memory_limit=1e9, timeout=1.0, say=lambda _: None)
+    with pytest.raises(RuntimeError, match="Measuring MAML failed"):
+        sweep(tmp_path, plan([SMALL], ["MAML", "ANIL"], [1, 10]), **how)
+    (path,) = tmp_path.glob("*.json")
+    assert [(p.method, p.length) for p in load(path)] == [("ANIL", 1), ("ANIL", 10)]
+    with pytest.raises(ValueError, match="jobs must be at least 1; got 0"):
+        sweep(tmp_path, [], jobs=0, **how)
 
 
 @pytest.mark.slow
@@ -200,12 +265,13 @@ def test_a_sweep_from_the_command_line(tmp_path, capsys):
 
 
 def test_ctrl_c_keeps_what_is_measured(tmp_path, monkeypatch, capsys):
-    def stops(method, length, problem, **how):
-        if length > 1:
-            raise KeyboardInterrupt
-        return Measurement(method, length, dataclasses.asdict(problem))
+    class Stops(Child):
+        def answer(self, method, length, problem, repeats):
+            if length > 1:
+                raise KeyboardInterrupt
+            return Measurement(method, length, dataclasses.asdict(problem))
 
-    monkeypatch.setattr(curves, "measure_apart", stops)
+    monkeypatch.setattr(curves, "Apart", Stops)
     words = ["bench", "curves", "--methods", "ANIL", "--d", "8", "--out", str(tmp_path)]
     assert main(words) == 130
     assert "the same command goes on from here" in capsys.readouterr().out
