@@ -10,6 +10,7 @@ from ..measure import COS_MIXTURE, METHODS, Measurement, Problem
 from ..measure.apart import Apart
 from ..measure.methods import ALPHA
 from ..studies import curves
+from ..studies.curves import HERE
 from .base import AbstractApp
 from .controls import choice, log_slider, rows, several, steps
 
@@ -29,9 +30,9 @@ class MemoryRuntime(AbstractApp):
     """Memory, time and error of a meta-gradient against the length of adaptation.
 
     Points and solid lines are measured, each by the device that is named below; dashed lines are
-    extrapolated; thin lines are the formulas of Table 1 with every constant one. Move the memory
-    limit to see where each method stops, drag a panel to read it elsewhere, and measure a point of
-    your own.
+    extrapolated; thin lines are the formulas of Table 1 with every constant one. Choose the device
+    that is read; points of the others are hollow. Move the memory limit to see where each method
+    stops, drag a panel to read it elsewhere, and measure a point of your own.
 
     Source: COMLN (Deleu et al. 2022), Table 1 and Figures 3 and 4; A-MAML (Li et al. 2023), Figures
     3 and 4.
@@ -43,6 +44,7 @@ class MemoryRuntime(AbstractApp):
         self._here: list[Measurement] = []
         self._running: Apart | None = None
         self._looking: asyncio.TimerHandle | None = None
+        devices = tuple(curves.stored()) or (HERE,)
         return {
             "methods": several(
                 "methods", tuple(METHODS), OPENING, "Which methods are drawn: Ctrl adds one"
@@ -67,6 +69,10 @@ class MemoryRuntime(AbstractApp):
             ),
             "theta": log_slider(
                 "|θ|", 3, 8, 121_093, "Parameters of the whole network, in Table 1: 1e3–1e8", 0.005
+            ),
+            "device": choice(
+                "device", devices, devices[0],
+                "Whose measurements are drawn full and read, with yours; hollow: the others",
             ),
             "method": choice(
                 "measure", tuple(METHODS), "COMLN, Gram", "The method for 'Measure here, now'"
@@ -196,10 +202,15 @@ class MemoryRuntime(AbstractApp):
             problem, v("methods"), curves.steps(v("T")), parameters=self._parameters(),
             here=self._here,
         )  # fmt: skip
-        self._picture.show(record, v("methods"))
-        self._picture.show_limit(1e9 * v("limit"), record.curves)
+        front = self._front()
+        self._picture.show(record, v("methods"), front)
+        self._picture.show_limit(
+            1e9 * v("limit"), [curve for curve in record.curves if curve.device in front]
+        )
         self._picture.show_paper(curves.paper(problem))
-        devices = " and ".join(dict.fromkeys(curve.device for curve in record.curves))
+        devices = dict.fromkeys(curve.device for curve in record.curves)
+        full = " and ".join(device for device in devices if device in front)
+        hollow = " and ".join(device for device in devices if device not in front)
         self._picture.write(
             (
                 f"M = {problem.M}, N = {problem.ways}, d = {problem.size:,}"
@@ -208,7 +219,8 @@ class MemoryRuntime(AbstractApp):
             )
             + f"; read at T = {v('T'):.3g}, "
             f"{record.length:,} steps; limit {in_bytes(1e9 * v('limit'))}.     "
-            + (f"Measured: {devices}." if devices else "Not measured: formulas only.")
+            + (f"Measured: {full}" if full else "Not measured: formulas only")
+            + (f"; hollow: {hollow}." if hollow else ".")
         )
         if record.curves or not v("methods"):
             return ""
@@ -219,6 +231,14 @@ class MemoryRuntime(AbstractApp):
             f"{problem.size:,}: thin lines are formulas. Choose N = 5 and 5 shots, "
             "or measure a point here."
         )
+
+    def _front(self) -> tuple[str, ...]:
+        """The chosen device and the reader's; where that has nothing, the first that has."""
+        devices = [curve.device for curve in self._record.curves]
+        chosen = self._value("device")
+        if chosen not in devices:
+            chosen = next((device for device in devices if device != HERE), chosen)
+        return chosen, HERE
 
     def _describe(self) -> str:
         limit = 1e9 * self._value("limit")

@@ -64,12 +64,13 @@ class CurvesFigure:
         kinds: dict[str, dict[str, Any]] = {
             "formula": dict(lw=0.8, alpha=0.6),
             "beyond": dict(lw=1.4, ls="--"),
+            "elsewhere": dict(lw=0.8, ms=4.5, mfc="none", mew=0.8, alpha=0.7),
             "measured": dict(lw=1.6, ms=4.5),
         }
         for method in METHODS:
             colour = METHOD_COLOURS[method] or "black"
             for kind, look in kinds.items():
-                marker = _MARKERS.get(method, "o") if kind == "measured" else ""
+                marker = _MARKERS.get(method, "o") if kind in ("elsewhere", "measured") else ""
                 (line,) = axes.plot([], [], color=colour, marker=marker, **look)
                 self.lines[what, method, kind] = line
                 animate(line)
@@ -108,8 +109,8 @@ class CurvesFigure:
         self.paper = [axes.axhline(1, lw=0.9, ls="-.", alpha=0.7)
                       for axes in (memory, self.axes["seconds"])]  # fmt: skip
         self.paper_notes = [
-            axes.text(1.0, 1, "", fontsize=7.5, va="bottom")
-            for axes in (memory, self.axes["seconds"])
+            axes.text(x, 1, "", fontsize=7.5, va="bottom", ha=side)
+            for axes, x, side in ((memory, 1.0, "left"), (self.axes["seconds"], 1.3e8, "right"))
         ]
         marks = [*self.limits, self.stops, *self.paper, *self.paper_notes]
         self._ink += marks
@@ -120,13 +121,22 @@ class CurvesFigure:
         apply_theme(self.figure, dark, ink=self._ink)
 
     # ------------------------------------------------------------------ fed
-    def show(self, record: Record, methods: Sequence[str]) -> None:
-        """Draw a study's record; `methods` have their formulas drawn also where unmeasured."""
+    def show(self, record: Record, methods: Sequence[str], front: Sequence[str]) -> None:
+        """Draw a study's record.
+
+        **Arguments:**
+
+        - `methods`: have their formulas drawn also where unmeasured.
+        - `front`: devices whose curves are drawn full, and read; those of others are hollow.
+        """
         for what in _PANELS:
             for method in METHODS:
                 own = [c for c in record.curves if c.method == method]
-                self._feed(what, method, "measured", [c.measured(what) for c in own])
-                self._feed(what, method, "beyond", [c.beyond(what) for c in own])
+                full = [c for c in own if c.device in front]
+                others = [c.measured(what) for c in own if c.device not in front]
+                self._feed(what, method, "elsewhere", others)
+                self._feed(what, method, "measured", [c.measured(what) for c in full])
+                self._feed(what, method, "beyond", [c.beyond(what) for c in full])
                 drawn = what == "temporary_bytes" and method in methods
                 drawn = drawn and METHODS[method].fits(record.problem)
                 sizes = [p.parameters for c in own for p in c.points if p.parameters]
@@ -134,7 +144,7 @@ class CurvesFigure:
                 theory = [formula(method, record.problem, size)] if drawn else []
                 self._feed(what, method, "formula", theory)
             feed(self.lines[what, "", "here"], [record.length] * 2, _PANELS[what][2])
-            self._label(what, record)
+            self._label(what, record, front)
         for bar, size, row in zip(self.bars, self.sizes, record.table, strict=True):
             y = TABLE_1.index(row.method)
             fits = np.isfinite(row.bytes)
@@ -150,12 +160,12 @@ class CurvesFigure:
         feed(line, x, y)
         line.set_visible(bool(parts))  # drawing nothing takes its time, too
 
-    def _label(self, what: str, record: Record) -> None:
+    def _label(self, what: str, record: Record, front: Sequence[str]) -> None:
         """Beside the panel, from top to bottom as the curves stand at the length that is read."""
         low, high = np.log(_PANELS[what][2])
         found: dict[str, tuple[float, str]] = {}
         for curve in record.curves:
-            value = curve.at(what, record.length)
+            value = curve.at(what, record.length) if curve.device in front else None
             if value is None or curve.method in found:
                 continue
             share = (np.log(value.value) - low) / (high - low)

@@ -16,6 +16,7 @@ from ..measure.methods import ALPHA, check_methods
 from ..papers.published import published
 from ..papers.results import results_folder
 
+HERE = "here"  # the device of a reader's own measurements
 MEASURES = ("temporary_bytes", "seconds", "error")
 # The rows of COMLN's Table 1, and the Gram adjoint's below them.
 TABLE_1 = (
@@ -133,14 +134,14 @@ def study(
     - `problem`, `methods`: what to show; a method without a measurement has no curve.
     - `length`: gradient steps at which Table 1 is taken; T is 0.01 times as long.
     - `parameters`: |θ| of the whole network in Table 1; those of the problem's when not given.
-    - `here`: measurements of the reader's own, shown as the device "here".
+    - `here`: measurements of the reader's own, shown as the device `HERE`.
 
     **Raises** `ValueError` for an unknown method.
     """
     methods, fields = tuple(methods), dataclasses.asdict(problem)
     check_methods(methods)
     found = []
-    for device, points in {**stored(), "here": tuple(here)}.items():
+    for device, points in {**stored(), HERE: tuple(here)}.items():
         for method in methods:
             own = [p for p in points if p.method == method and p.problem == fields]
             if own:

@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..measure import COS_MIXTURE, METHODS, Problem
 from ..measure.curves import slope
 from ..papers.published import published
@@ -16,9 +18,10 @@ def judged(
     """What a paper says of its curves, and what the stored measurements say to that.
 
     Each has the `claim`, whether it `holds` (`None` where too little is measured) and `why`. Growth
-    is the power of n between the two greatest lengths, from 100 steps on: before, it may be hidden
-    by what is kept whatever the length. It is exponential where that power itself grows with n;
-    "alike" is within a factor of two at every length; "most", from 10 steps on.
+    is the power of n between the two greatest lengths, from 100 steps on. What "grows" is what is
+    kept beyond that of the shortest length, for a network may hide it; what is "constant" is all.
+    It is exponential where the power itself grows with n; "alike" is within a factor of two at
+    every length; "most", from 10 steps on.
 
     **Arguments:**
 
@@ -34,6 +37,10 @@ def judged(
     if said is None or "statements" not in said:
         raise ValueError(f"No statements of {figure!r} are known.")
     if "d" in said:
+        if backbone not in ("features", said["backbone"].lower()):
+            raise ValueError(
+                f"{figure} is of features, or of {said['backbone'].lower()}; got {backbone!r}."
+            )
         problem = Problem(backbone, said["ways"], said["shots"]).with_features_of(said["d"])
     elif backbone == "features":
         problem = COS_MIXTURE
@@ -54,14 +61,17 @@ def judged(
 Verdict = tuple[bool, str] | None
 
 
-def _power(curve: Curve) -> float | None:
+def _power(curve: Curve, beyond_the_first: bool) -> float | None:
     lengths, values = curve.measured("temporary_bytes")
     long = lengths >= 100
-    return slope(lengths[long][-2:], values[long][-2:]) if long.sum() > 1 else None
+    if long.sum() < 2 or (beyond_the_first and long.all()):
+        return None
+    grown = values[long][-2:] - (values[0] if beyond_the_first else 0)
+    return slope(lengths[long][-2:], grown) if np.all(grown > 0) else 0.0
 
 
 def _growth(curves: Sequence[Curve], grows: bool) -> Verdict:
-    powers = {c.method: p for c in curves if (p := _power(c)) is not None}
+    powers = {c.method: p for c in curves if (p := _power(c, grows)) is not None}
     if len(powers) < len(curves):
         return None
     # Adding 0.0 makes a rounded −0.00 a 0.00.

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from comlnviz.apps import MemoryRuntime, memory_runtime
-from comlnviz.measure import Measurement
+from comlnviz.measure import Measurement, Problem
 
 
 class Child:
@@ -102,6 +102,28 @@ def test_a_child_that_fails_or_runs_out_is_a_sentence(app):
     app.measure_here()
     app.finish()
     assert "out of memory. The device had no memory left." in app._message.value
+
+
+def test_the_chosen_device_is_read_and_the_others_are_hollow(monkeypatch):
+    point = lambda size, **of: Measurement(
+        "ANIL", 10, of, seconds=0.1, temporary_bytes=size, error=1e-3
+    )
+    conv, given = (dataclasses.asdict(Problem(name, shots=5)) for name in ("conv-4", "features"))
+    measured = {"a": (point(1_500, **conv), point(3_500, **given)), "b": (point(2_500, **conv),)}
+    monkeypatch.setattr(memory_runtime.curves, "stored", lambda: measured)
+    app = MemoryRuntime(methods=("ANIL",), problem="Conv-4, images in", T=0.1)
+    label = app._picture.labels["temporary_bytes", "ANIL"]
+    lines = lambda kind: app._picture.lines["temporary_bytes", "ANIL", kind].get_ydata()
+    assert label.get_text() == "ANIL  1.5 kB" and lines("elsewhere")[0] == 2_500
+    assert "Measured: a; hollow: b." in app._picture.readout.get_text()
+    app.controls["device"].value = "b"
+    app._updates.flush()
+    assert label.get_text() == "ANIL  2.5 kB" and lines("elsewhere")[0] == 1_500
+    app.controls["problem"].value = "a last layer"  # of which b knows nothing
+    app._updates.flush()
+    assert label.get_text() == "ANIL  3.5 kB"
+    assert app._picture.readout.get_text().endswith("Measured: a.")
+    app.close()
 
 
 def test_each_method_stops_at_the_limit():

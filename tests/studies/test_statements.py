@@ -60,8 +60,16 @@ def test_the_statements_are_judged_for_the_network_that_computes_the_features(mo
     of = lambda **how: {s["claim"]: s["holds"] for s in statements.judged("comln-figure-3", **how)}
     assert of(backbone="conv-4")[claim] is True
     assert of()[claim] is None
-    with pytest.raises(ValueError, match="no backbone 'conv-5'"):
-        of(backbone="conv-5")
+    with pytest.raises(ValueError, match="is of features, or of conv-4; got 'resnet-12'"):
+        of(backbone="resnet-12")
+
+
+@pytest.mark.parametrize("a_step", [0, 100])
+def test_growth_is_seen_beside_a_network_that_takes_much_at_any_length(monkeypatch, a_step):
+    hidden = (lambda n: 1_000_000 + a_step * n, lambda n: n / 1000)
+    stored(monkeypatch, Problem("conv-4", 5, 5), MAML=hidden, ANIL=hidden)
+    first, *_ = statements.judged("comln-figure-3", backbone="conv-4")
+    assert first["holds"] is bool(a_step), first["why"]
 
 
 @pytest.mark.parametrize("exponential", [True, False])
