@@ -159,6 +159,12 @@ def _devices(examination: Examination) -> None:
             "An NVIDIA driver is here, but JAX runs on the CPU; "
             'pip install "comlnviz[cuda]" adds the GPU.'
         )
+    if "cuda" in devices.lower():
+        precision = os.environ.get("JAX_DEFAULT_MATMUL_PRECISION")
+        examination.notes.append(
+            f"JAX_DEFAULT_MATMUL_PRECISION is {precision or 'not set'}: unless it is highest, many "
+            "GPUs multiply float32 numbers of networks with 11 binary digits instead of 24 (TF32)."
+        )
     preallocate = os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE")
     examination.notes.append(
         f"XLA_PYTHON_CLIENT_PREALLOCATE is {preallocate or 'not set'}: unless it is false, JAX "

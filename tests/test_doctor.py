@@ -37,6 +37,15 @@ def test_the_devices_are_listed_without_preallocation_unless_the_user_asked(monk
     assert [e["XLA_PYTHON_CLIENT_PREALLOCATE"] for e in environments] == ["false", "true"]
 
 
+@pytest.mark.parametrize(("devices", "said"), [("CudaDevice(id=0)", True), ("cpu:0", False)])
+def test_a_gpu_that_may_shorten_products_is_said(monkeypatch, devices, said):
+    done = doctor.subprocess.CompletedProcess([], 0, stdout=f"{devices}\n", stderr="")
+    monkeypatch.setattr(doctor.subprocess, "run", lambda *_, **__: done)
+    examination = doctor.Examination()
+    doctor._devices(examination)
+    assert any("TF32" in note for note in examination.notes) is said
+
+
 def test_an_older_front_end_in_the_way_is_a_problem(tmp_path, monkeypatch, capsys):
     stale = tmp_path / "labextensions" / "anywidget"
     stale.mkdir(parents=True)

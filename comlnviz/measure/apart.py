@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 from .measurement import RUNNING, Measurement, check, measure
@@ -49,13 +50,15 @@ class Apart:
         self.timeout, self._began = timeout, time.monotonic()
         self._gated, self._admitted, self._paused, self._polled = gated, False, False, self._began
         self._found: Measurement | None = None
-        # Files, not pipes: nobody need read them for the child to go on.
-        self._said, self._complaints = tempfile.TemporaryFile(), tempfile.TemporaryFile()
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", __name__, json.dumps(self._order)],
-            stdin=subprocess.PIPE if gated else subprocess.DEVNULL,
-            stdout=self._said, stderr=self._complaints,
-        )  # fmt: skip
+        # Files, not pipes: nobody need read them for the child to go on. They are read by their
+        # names: a handle that the child has too would move the place at which it writes.
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._said, self._complaints = (Path(self._folder.name, name) for name in ("out", "err"))
+        with self._said.open("wb") as out, self._complaints.open("wb") as err:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", __name__, json.dumps(self._order)],
+                stdin=subprocess.PIPE if gated else subprocess.DEVNULL, stdout=out, stderr=err,
+            )  # fmt: skip
 
     @property
     def seconds(self) -> float:
@@ -65,7 +68,7 @@ class Apart:
     @property
     def stage(self) -> str:
         """What the child is doing."""
-        lines = [] if self._said.closed else self._lines()
+        lines = self._lines()
         return lines[-1]["stage"] if lines else "starting"
 
     @property
@@ -101,7 +104,7 @@ class Apart:
         by running out of memory or time; and when it was cancelled.
         """
         if self._found is None:
-            if self._said.closed:
+            if not self._said.exists():
                 raise RuntimeError("The measurement was cancelled.")
             code, now = self._child.poll(), time.monotonic()
             if self.waiting or self._paused:
@@ -128,7 +131,7 @@ class Apart:
             return from_json(known | {"error_why": why})
         if code in (0, None):
             return from_json(known)
-        words = _text(self._complaints)
+        words = self._complaints.read_text(errors="replace")
         if code == -9 or "RESOURCE_EXHAUSTED" in words:
             why = "The device had no memory left."
             return from_json(known | {"status": "out of memory", "why": why})
@@ -161,11 +164,11 @@ class Apart:
         self._child.wait()
         if self._child.stdin is not None:
             self._child.stdin.close()
-        self._said.close()
-        self._complaints.close()
+        self._folder.cleanup()
 
     def _lines(self) -> list[dict[str, Any]]:
-        whole, _, _ = _text(self._said).rpartition("\n")  # a last line may not be complete
+        said = self._said.read_text(errors="replace") if self._said.exists() else ""
+        whole, _, _ = said.rpartition("\n")  # a last line may not be complete
         return [json.loads(line) for line in whole.splitlines()]
 
 
@@ -181,11 +184,6 @@ def from_json(answer: dict[str, Any]) -> Measurement:
     """A measurement read back."""
     spread = answer.get("spread")
     return Measurement(**{**answer, "spread": None if spread is None else tuple(spread)})
-
-
-def _text(file: Any) -> str:
-    file.seek(0)
-    return file.read().decode(errors="replace")
 
 
 def main() -> None:

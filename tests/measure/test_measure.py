@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 
 import jax
 import numpy as np
@@ -15,6 +16,7 @@ from comlnviz.measure import (
     METHODS,
     Measurement,
     Problem,
+    apart,
     curves,
     measure,
     measurement,
@@ -361,6 +363,21 @@ def test_a_measurement_under_way_says_where_it_is_and_can_be_cancelled():
     running.cancel()
     with pytest.raises(RuntimeError, match="was cancelled"):
         running.poll()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the child is a shell script")
+def test_however_often_one_looks_every_line_arrives(tmp_path, monkeypatch):
+    script = tmp_path / "child"
+    script.write_text(
+        '#!/bin/sh\nfor i in $(seq 4000); do echo \'{"stage": "compiling", "found": null}\'; done\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(apart.sys, "executable", str(script))
+    running = Apart("ANIL", 10, SMALL)
+    while running._child.poll() is None:
+        assert running.stage in ("starting", "compiling")
+    assert len(running._lines()) == 4000
+    running.cancel()
 
 
 def test_a_device_that_is_not_there_is_a_sentence():
