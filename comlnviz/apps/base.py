@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
+from PIL import Image  # comes with matplotlib, which saves by it
 
 from ..citations import citation
 from .canvas import FigureCanvas
@@ -152,7 +154,7 @@ class AbstractApp(ABC):
         close_earlier_in_this_cell(self)
         self._updates.flush()
         data = dict(self.widget._repr_mimebundle_() or {})
-        data["image/png"] = base64.b64encode(self.canvas.png()).decode()
+        data["image/png"] = base64.b64encode(_in_few_colours(self.canvas.png())).decode()
         data["text/plain"] = repr(self)
         return data, {"image/png": {"alt": self._describe()}}
 
@@ -263,3 +265,12 @@ def unused_name(stem: str, suffix: str) -> Path:
     while Path(f"{stem}-{number}{suffix}").exists():
         number += 1
     return Path(f"{stem}-{number}{suffix}")
+
+
+def _in_few_colours(png: bytes) -> bytes:
+    """The picture with 256 colours: to the eye the same, and a third as large in a notebook."""
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as picture:
+        few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    few.save(out, "png", optimize=True)
+    return out.getvalue()

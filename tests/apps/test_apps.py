@@ -1,5 +1,7 @@
 """The live figures, driven as a reader drives them: through their controls."""
 
+import base64
+import io
 import json
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from comlnviz import apps
 from comlnviz.apps import (
@@ -136,7 +139,12 @@ def test_code_gives_the_same_arrays_in_a_fresh_process():
 
 def test_the_mime_bundle_stands_without_a_kernel(app):
     data, metadata = app._repr_mimebundle_()
-    assert data["image/png"].startswith("iVBOR")
+    stored, whole = base64.b64decode(data["image/png"]), app.canvas.png()
+    pixels = lambda png: np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), int)
+    assert (
+        np.abs(pixels(stored) - pixels(whole)).mean() < 1.0
+    )  # of 255: few colours, the same picture
+    assert len(stored) < 0.6 * len(whole)
     assert "application/vnd.jupyter.widget-view+json" in data
     assert data["text/plain"] == repr(app) == f"{type(app).__name__}()"
     assert metadata["image/png"]["alt"] == app._describe()
