@@ -194,10 +194,12 @@ class MemoryRuntime(AbstractApp):
     def _update(self) -> str:
         v, problem = self._value, self._problem()
         classifies = problem.classifies
-        for name in ("shots", "ways"):
-            self.controls[name].disabled = not classifies
-        for name in ("d", "theta"):
-            self.controls[name].disabled = problem.backbone != "features"
+        offered = {"shots": classifies, "ways": classifies}
+        offered |= dict.fromkeys(("d", "theta"), problem.backbone == "features")
+        for name, useful in offered.items():
+            # Hidden as well: where a network decides, what was last chosen would be untrue.
+            self.controls[name].disabled = not useful
+            self.controls[name].layout.visibility = "visible" if useful else "hidden"
         record = self._record = curves.study(
             problem, v("methods"), curves.steps(v("T")), parameters=self._parameters(),
             here=self._here,

@@ -119,6 +119,7 @@ def test_the_chosen_device_is_read_and_the_others_are_hollow(monkeypatch):
     app.controls["device"].value = "b"
     app._updates.flush()
     assert label.get_text() == "ANIL  2.5 kB" and lines("elsewhere")[0] == 1_500
+    assert app.controls["d"].disabled and app.controls["d"].layout.visibility == "hidden"
     app.controls["problem"].value = "a last layer"  # of which b knows nothing
     app._updates.flush()
     assert label.get_text() == "ANIL  3.5 kB"
