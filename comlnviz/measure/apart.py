@@ -172,14 +172,6 @@ class Apart:
         return [json.loads(line) for line in whole.splitlines()]
 
 
-def measure_apart(method: str, length: int, problem: Problem, **how: Any) -> Measurement:
-    """As `measure`, in a child process; arguments as those of `Apart`.
-
-    **Raises** `RuntimeError` for a child that fails, see `Apart.poll`.
-    """
-    return Apart(method, length, problem, **how).wait()
-
-
 def from_json(answer: dict[str, Any]) -> Measurement:
     """A measurement read back."""
     spread = answer.get("spread")

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -138,7 +138,7 @@ def sweep(
     return path
 
 
-def _take_turns(all_: Iterable[Apart]) -> None:
+def _take_turns(all_: Collection[Apart]) -> None:
     """Of those that would run let one; until it has, the others stand still."""
     running = [apart for apart in all_ if apart.running]
     waiting = [apart for apart in all_ if apart.waiting]

@@ -21,7 +21,7 @@ from comlnviz.measure import (
     measure,
     measurement,
 )
-from comlnviz.measure.apart import Apart, measure_apart
+from comlnviz.measure.apart import Apart
 from comlnviz.measure.curves import extrapolate, load, plan, slope, sweep
 from comlnviz.measure.device import find_device
 
@@ -142,7 +142,7 @@ def test_what_is_too_large_is_not_run_and_says_how_large():
 
 @pytest.mark.slow
 def test_a_child_that_is_too_slow_is_out_of_time():
-    found = measure_apart("ANIL", 10, SMALL, timeout=0.5)
+    found = Apart("ANIL", 10, SMALL, timeout=0.5).wait()
     assert found.status == "out of time" and "0.5 s" in found.why
 
 
@@ -282,7 +282,7 @@ def test_ctrl_c_keeps_what_is_measured(tmp_path, monkeypatch, capsys):
 
 def test_a_compiler_that_gives_up_is_a_point():
     """Thirty-eight thousand million numbers in one array overflow the counts of XLA."""
-    found = measure_apart("naive forward sensitivity", 1, Problem(shots=5, d=16_000), repeats=0)
+    found = Apart("naive forward sensitivity", 1, Problem(shots=5, d=16_000), repeats=0).wait()
     assert found.status in ("failed", "out of memory") and found.seconds is None
     assert found.why
 
