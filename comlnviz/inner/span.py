@@ -5,13 +5,12 @@ with d numbers on the way forth. Those of the way back are taken in slices of d,
 nothing of the size of the features is held beside the gradient itself.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Bool, Float
 
 from ..adjoints import AbstractLinearAdjoint
 from ..adjoints.base import materialise
@@ -19,7 +18,7 @@ from ..full_precision import in_full_precision
 from ..integrator import Integrator, all_finite
 from ..models import LinearHead
 
-_WIDTH = 256  # of a slice, at most: a task's slices are then some 100 kB, which a cache holds
+_WIDTH = 512  # of a slice, at most: a task's slices are then some 100 kB, which a cache holds
 
 
 # W0 (N,d), the features φ (M,d), the labels (M,N), λ and T.
@@ -103,37 +102,38 @@ def _backward(residuals, cotangent, perturbed, given, *, ts, integrator, adjoint
     V = materialise(cotangent.weights, jax.eval_shape(_weights, W0, features, s))
     V = V.reshape(n * N, -1)
     ((gram, logits0, *rest),) = pull(-jnp.moveaxis((features @ V.T).reshape(M, n, N), 1, 0))
-    # What φφᵀ, φW0ᵀ and W = W0 − sᵀφ each hand to the features.
-    shares = None
-    if of_features:
-        shares = jnp.concatenate([gram + gram.T, logits0, -_side_by_side(s)], axis=1)
-
-    def gradients(W0, features, V):
-        to_W0 = to_features = None
-        if of_W0:
-            to_W0 = jnp.sum(V.reshape(n, N, -1), axis=0) + logits0.T @ features
-        if shares is not None:
-            to_features = shares @ jnp.concatenate([features, W0, V])
-        return to_W0, to_features
-
-    return *_in_slices(gradients, W0, features, V), *rest
+    if not of_features:
+        summed = jnp.sum(V.reshape(n, N, -1), axis=0)
+        return summed + logits0.T @ features if of_W0 else None, None, *rest
+    # What φφᵀ, φW0ᵀ and W = W0 − sᵀφ hand back, to W0 and to the features: shares of φ, W0 and V.
+    of_V = jnp.tile(jnp.eye(N, dtype=s.dtype), n)
+    to_W0 = jnp.concatenate([logits0.T, jnp.zeros((N, N), s.dtype), of_V], axis=1)
+    to_features = jnp.concatenate([gram + gram.T, logits0, -_side_by_side(s)], axis=1)
+    V, to_features = _shared_out(jnp.concatenate([to_W0, to_features]), features, W0, V)
+    return V[:N] if of_W0 else None, to_features, *rest
 
 
-def _in_slices(
-    function: Callable[..., PyTree[Float[Array, "_ d"]]], *arrays: Float[Array, "_ d"]
-) -> PyTree[Float[Array, "_ d"]]:
-    """`function(*arrays)`, for one that treats every column alike."""
-    d = arrays[0].shape[1]
-    count = -(-d // _WIDTH)
-    width = -(-d // count)
+def _shared_out(
+    shares: Float[Array, "rows columns"],
+    features: Float[Array, "M d"],
+    W0: Float[Array, "N d"],
+    V: Float[Array, "nN d"],
+) -> tuple[Float[Array, "nN d"], Float[Array, "M d"]]:
+    """`shares` of [φ, W0, V], in slices of d: the first N rows in place of V's, and the others.
 
-    def fill(i, filled):
-        # The last slice begins early enough to be whole, and writes some columns again.
-        first = jnp.minimum(i * width, d - width)
+    V is read through the product alone, so that the compiler can let it lie where the gradient in
+    W0 is to be.
+    """
+    N, d = W0.shape
+    width = min(d, _WIDTH)
+
+    def fill(first, filled, width):
+        V, to_features = filled
         cut = lambda x: jax.lax.dynamic_slice_in_dim(x, first, width, axis=1)
-        put = lambda x, new: jax.lax.dynamic_update_slice_in_dim(x, new, first, axis=1)
-        return jax.tree.map(put, filled, function(*map(cut, arrays)))
+        put = lambda x, new: jax.lax.dynamic_update_slice(x, new, (0, first))
+        new = shares @ jnp.concatenate([cut(features), cut(W0), cut(V)])
+        return put(V, new[:N]), put(to_features, new[N:])
 
-    shapes = jax.eval_shape(function, *arrays)
-    empty = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    return jax.lax.fori_loop(0, count, fill, empty)
+    filled = (V, jnp.zeros_like(features))
+    filled = jax.lax.fori_loop(0, d // width, lambda i, x: fill(i * width, x, width), filled)
+    return fill(d - d % width, filled, d % width) if d % width else filled

@@ -162,7 +162,7 @@ def test_gram_adjoint_bears_a_solve_that_takes_all_its_steps(max_steps):
 
 @ADJOINTS
 @pytest.mark.parametrize(
-    "size", [{}, {"d": 601, "scale": 0.1}], ids=["in one slice", "in slices that overlap"]
+    "size", [{}, {"d": 1301, "scale": 0.1}], ids=["in one slice", "in slices and a rest"]
 )
 def test_gradients_through_the_path_at_ts(adjoint, size):
     W0, features, labels, V = task(5, **size)
@@ -194,6 +194,20 @@ def test_gradients_through_the_path_at_ts(adjoint, size):
     # Between steps the states are interpolated, by a fourth-order polynomial.
     for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
         assert error(one, other) < 1e-6
+
+
+@pytest.mark.parametrize("ts", [None, (0.3, 2.0)], ids=["W(T)", "a path"])
+def test_a_gradient_asked_for_alone_is_the_same(ts):
+    W0, features, labels, V = task(5, d=1301, scale=0.1)
+
+    def value(W0, features):
+        solution = linear_flow(W0, features, labels, 2.0, ts=None if ts is None else jnp.array(ts))
+        ends = solution.params[None] if ts is None else solution.path
+        return jnp.sum(jax.vmap(reference.test_loss, (0, None))(ends, V))
+
+    both = jax.grad(value, (0, 1))(W0, features)
+    alone = [jax.grad(value, which)(W0, features) for which in (0, 1)]
+    assert error(alone, list(both)) < 1e-13
 
 
 def test_gram_adjoint_gives_the_gradient_in_the_labels():
