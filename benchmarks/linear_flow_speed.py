@@ -7,7 +7,8 @@ Both sides give the value and the gradients in W0, features and T of a 5-way tas
 them by `vmap`, in float32 at tolerance 1.4e-8 (odeint's default). Algorithm 2 is written here from
 the paper's equations, plainly: s, B and z integrated together, projected by Algorithms 3 and 4.
 Beside it: the forward solve of s alone, without a gradient, and for a batch the same tasks one at a
-time, and dealt out to so many devices, which on a processor are made out of its cores. Repeats
+time on one device. With several devices, which on a processor are made out of its cores, a batch
+is dealt out to them on both sides, its tasks being there before, as in training. Repeats
 interleave, so the load of the machine falls on all; only ratios mean anything.
 """
 
@@ -20,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental.ode import odeint
+from jax.sharding import NamedSharding
 
 from comlnviz import linear_flow
 from comlnviz.adjoints import GramAdjoint
@@ -109,44 +111,45 @@ def difference(gradients, others):
     return max(norm(a - b) / norm(b) for a, b in zip(gradients, others, strict=True))
 
 
-def over_devices(devices, batch):
-    """A batch's meta-gradients, its tasks dealt out to devices."""
-    each = lambda _, tasks: jax.vmap(by_gram_adjoint)(*tasks)
-    spread = dealt(each, mesh_over(devices, batch), TASKS)
-    return jax.jit(lambda *tasks: spread(None, tasks))
+def of_a_batch(function, mesh):
+    """`function` of all tasks of a batch, dealt out to the devices of a mesh."""
+    spread = dealt(lambda _, tasks: jax.vmap(function)(*tasks), mesh, TASKS)
+    return lambda *tasks: spread(None, tasks)
 
 
 def compare(shots, d, batch, lengths, repeats, devices):
     """Print the table of one size; the ratios."""
     tasks = [make_task(d, shots, seed) for seed in range(batch)]
     inputs_of = lambda task, T: (*task[:3], jnp.float32(T), *task[3:])
-    stacked = lambda T: jax.tree.map(lambda *x: jnp.stack(x), *(inputs_of(t, T) for t in tasks))
-    at = stacked if batch > 1 else lambda T: inputs_of(tasks[0], T)
-    together = jax.vmap if batch > 1 else lambda f: f
+    at, together = lambda T: inputs_of(tasks[0], T), lambda f: f
+    if batch > 1:
+        mesh = mesh_over(devices, batch)
+        place = lambda *x: jax.device_put(jnp.stack(x), NamedSharding(mesh, TASKS))
+        at = lambda T: jax.tree.map(place, *(inputs_of(task, T) for task in tasks))
+        together = lambda f: of_a_batch(f, mesh)
     sides = [
         jax.jit(together(f)).lower(*at(1)).compile()
         for f in (by_gram_adjoint, by_algorithm_2, forward_alone)
     ]
     one = jax.jit(by_gram_adjoint)
-    spread = over_devices(devices, batch) if batch > 1 else None
     memory = [side.memory_analysis().temp_size_in_bytes for side in sides]
-    print(f"{WAYS}-way {shots}-shot, d = {d}, {batch} at once; temporary memory: {memory[0]:,} "
-          f"against {memory[1]:,} bytes, 1/{memory[1] / memory[0]:.1f}")  # fmt: skip
-    names = ("T", "ours ms", "Alg. 2 ms", "ratio", "of forward", "of singly", "dealt out", "differ")
+    print(f"{WAYS}-way {shots}-shot, d = {d}, {batch} at once on {devices}; temporary memory each: "
+          f"{memory[0]:,} against {memory[1]:,} bytes, 1/{memory[1] / memory[0]:.1f}")  # fmt: skip
+    names = ("T", "ours ms", "Alg. 2 ms", "ratio", "of forward", "of singly", "differ")
     print(" ".join(f"{name:>10}" for name in names))
     ratios = []
     for T in lengths:
         inputs, singles = at(T), [inputs_of(task, T) for task in tasks]
         singly = lambda *_, singles=singles: [one(*task) for task in singles]
-        functions = [*sides, singly, spread] if batch > 1 else sides
+        functions = [*sides, singly] if batch > 1 else sides
         ours, theirs, *_ = (function(*inputs) for function in functions)  # warm-up
         runs = [[seconds(function, *inputs) for function in functions] for _ in range(repeats)]
-        mine, plain, forward, *more = (statistics.median(c) for c in zip(*runs, strict=True))
+        mine, plain, forward, *single = (statistics.median(c) for c in zip(*runs, strict=True))
         ratios.append(plain / mine)
         gap = difference(ours[1], theirs[1])
-        of_singly, of_dealt = (x / more[0] for x in (mine, more[1])) if more else (1.0, 1.0)
+        of_singly = mine / single[0] if single else 1.0
         print(f"{T:10g} {1e3 * mine:10.2f} {1e3 * plain:10.1f} {ratios[-1]:9.1f}x "
-              f"{mine / forward:9.1f}x {of_singly:9.2f}x {of_dealt:9.2f}x {gap:10.1e}")  # fmt: skip
+              f"{mine / forward:9.1f}x {of_singly:9.2f}x {gap:10.1e}")  # fmt: skip
     print(f"geometric mean of the ratios: {statistics.geometric_mean(ratios):.1f}x", flush=True)
 
 

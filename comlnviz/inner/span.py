@@ -125,7 +125,8 @@ def _shared_out(
     W0 is to be.
     """
     N, d = W0.shape
-    width = min(d, _WIDTH)
+    count = -(-d // _WIDTH)
+    width, rest = d // count, d % count
 
     def fill(first, filled, width):
         V, to_features = filled
@@ -135,5 +136,5 @@ def _shared_out(
         return put(V, new[:N]), put(to_features, new[N:])
 
     filled = (V, jnp.zeros_like(features))
-    filled = jax.lax.fori_loop(0, d // width, lambda i, x: fill(i * width, x, width), filled)
-    return fill(d - d % width, filled, d % width) if d % width else filled
+    filled = jax.lax.fori_loop(0, count, lambda i, x: fill(i * width, x, width), filled)
+    return fill(d - rest, filled, rest) if rest else filled
