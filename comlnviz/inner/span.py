@@ -102,15 +102,16 @@ def _backward(residuals, cotangent, perturbed, given, *, ts, integrator, adjoint
     V = materialise(cotangent.weights, jax.eval_shape(_weights, W0, features, s))
     V = V.reshape(n * N, -1)
     ((gram, logits0, *rest),) = pull(-jnp.moveaxis((features @ V.T).reshape(M, n, N), 1, 0))
-    if not of_features:
-        summed = jnp.sum(V.reshape(n, N, -1), axis=0)
-        return summed + logits0.T @ features if of_W0 else None, None, *rest
+    if not (of_W0 or of_features):
+        return None, None, *rest
     # What φφᵀ, φW0ᵀ and W = W0 − sᵀφ hand back, to W0 and to the features: shares of φ, W0 and V.
     of_V = jnp.tile(jnp.eye(N, dtype=s.dtype), n)
-    to_W0 = jnp.concatenate([logits0.T, jnp.zeros((N, N), s.dtype), of_V], axis=1)
-    to_features = jnp.concatenate([gram + gram.T, logits0, -_side_by_side(s)], axis=1)
-    V, to_features = _shared_out(jnp.concatenate([to_W0, to_features]), features, W0, V)
-    return V[:N] if of_W0 else None, to_features, *rest
+    shares = jnp.concatenate([logits0.T, jnp.zeros((N, N), s.dtype), of_V], axis=1)
+    if of_features:
+        to_features = jnp.concatenate([gram + gram.T, logits0, -_side_by_side(s)], axis=1)
+        shares = jnp.concatenate([shares, to_features])
+    to_W0, to_features = _shared_out(shares, features, W0, V)
+    return to_W0 if of_W0 else None, to_features if of_features else None, *rest
 
 
 def _shared_out(
@@ -118,8 +119,8 @@ def _shared_out(
     features: Float[Array, "M d"],
     W0: Float[Array, "N d"],
     V: Float[Array, "nN d"],
-) -> tuple[Float[Array, "nN d"], Float[Array, "M d"]]:
-    """`shares` of [φ, W0, V], in slices of d: the first N rows in place of V's, and the others.
+) -> tuple[Float[Array, "N d"], Float[Array, "others d"]]:
+    """`shares` of [φ, W0, V], in slices of d: the first N rows, in place of V's, and the others.
 
     V is read through the product alone, so that the compiler can let it lie where the gradient in
     W0 is to be.
@@ -129,12 +130,13 @@ def _shared_out(
     width, rest = d // count, d % count
 
     def fill(first, filled, width):
-        V, to_features = filled
+        V, others = filled
         cut = lambda x: jax.lax.dynamic_slice_in_dim(x, first, width, axis=1)
         put = lambda x, new: jax.lax.dynamic_update_slice(x, new, (0, first))
         new = shares @ jnp.concatenate([cut(features), cut(W0), cut(V)])
-        return put(V, new[:N]), put(to_features, new[N:])
+        return put(V, new[:N]), put(others, new[N:])
 
-    filled = (V, jnp.zeros_like(features))
+    filled = (V, jnp.zeros((len(shares) - N, d), V.dtype))
     filled = jax.lax.fori_loop(0, count, lambda i, x: fill(i * width, x, width), filled)
-    return fill(d - rest, filled, rest) if rest else filled
+    V, others = fill(d - rest, filled, rest) if rest else filled
+    return V[:N], others
