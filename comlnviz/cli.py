@@ -109,6 +109,11 @@ def _parser() -> argparse.ArgumentParser:
                        help="examples a class (default: 1; 100 of cos-mixture)")  # fmt: skip
     bench.add_argument("--d", metavar="N", type=int, help="size of the features (default: 1600)")
     bench.add_argument("--methods", metavar="NAME", nargs="+", help="some only, by name")
+    bench.add_argument("--solver", metavar="NAME",
+                       help="Dopri5, Tsit5, Dopri8, Bosh3 or Heun, for methods that follow a flow "
+                       "(default: Dopri5)")  # fmt: skip
+    bench.add_argument("--tolerance", metavar="X", type=float,
+                       help="of its steps (default: 1e-6 for COMLN, 1e-4 for A-MAML)")  # fmt: skip
     bench.add_argument("--longest", metavar="STEPS", type=float, default=1e8,
                        help="powers of ten up to it (default: %(default)g)")  # fmt: skip
     bench.add_argument("--memory", metavar="GB", type=float, default=8.0,

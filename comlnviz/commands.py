@@ -182,7 +182,7 @@ def profile(options: argparse.Namespace) -> int:
 
 def bench(options: argparse.Namespace) -> int:
     """Measure what meta-gradients cost."""
-    from .measure import COS_MIXTURE, METHODS, Problem
+    from .measure import COS_MIXTURE, METHODS, Problem, Solving
     from .measure.curves import LENGTHS, plan, sweep
 
     # A GPU's memory is for the child processes that are measured, not for this one.
@@ -197,7 +197,12 @@ def bench(options: argparse.Namespace) -> int:
         lengths = [length for length in LENGTHS if length <= options.longest]
         path = sweep(
             options.out,
-            plan(problems, options.methods or METHODS, lengths),
+            plan(
+                problems,
+                options.methods or METHODS,
+                lengths,
+                Solving(options.solver, options.tolerance),
+            ),
             memory_limit=options.memory * 1e9,
             timeout=options.timeout,
             repeats=options.repeats,

@@ -6,7 +6,7 @@ from typing import Any, final
 import ipywidgets as widgets
 
 from ..figures.curves import CurvesFigure, in_bytes, in_seconds
-from ..measure import COS_MIXTURE, METHODS, Measurement, Problem
+from ..measure import COS_MIXTURE, METHODS, SOLVERS, Measurement, Problem, Solving
 from ..measure.apart import Apart
 from ..measure.methods import ALPHA
 from ..studies import curves
@@ -21,6 +21,7 @@ PROBLEMS = {
     "ResNet-12, images in": "resnet-12",
     "CosMixture, a whole network": "cos-mixture",
 }
+TOLERANCES = ("its own", "1e-3", "1e-4", "1e-5", "1e-6", "1e-7", "1e-8", "1e-9")
 TIMEOUT = 120.0  # seconds for a measurement of the reader's own
 _GLANCE = 0.25  # seconds between two looks at it
 
@@ -70,6 +71,14 @@ class MemoryRuntime(AbstractApp):
             "theta": log_slider(
                 "|θ|", 3, 8, 121_093, "Parameters of the whole network, in Table 1: 1e3–1e8", 0.005
             ),
+            "solver": choice(
+                "solver", SOLVERS, SOLVERS[0], "With which A-MAML and COMLN follow their flows"
+            ),
+            "tolerance": choice(
+                "tolerance", TOLERANCES, TOLERANCES[0],
+                "Of the solver's steps: each method's own, 1e-6 for COMLN and 1e-4 for A-MAML, or "
+                "1e-3–1e-9",
+            ),
             "device": choice(
                 "device", devices, devices[0],
                 "Whose measurements are drawn full and read, with yours; hollow: the others",
@@ -115,8 +124,9 @@ class MemoryRuntime(AbstractApp):
         """Begin to measure the chosen method at T; what is under way ends."""
         self.cancel()
         self._running = Apart(
-            self._value("method"), curves.steps(self._value("T")), self._problem(), repeats=3,
-            memory_limit=1e9 * self._value("limit"), timeout=TIMEOUT,
+            self._value("method"), curves.steps(self._value("T")), self._problem(),
+            solving=METHODS[self._value("method")].solving(self._solving()), repeats=3,
+             memory_limit=1e9 * self._value("limit"), timeout=TIMEOUT,
         )  # fmt: skip
         self._look()
 
@@ -163,7 +173,7 @@ class MemoryRuntime(AbstractApp):
     def _arrived(self, found: Measurement) -> None:
         self._running = None
         self._work.layout.visibility = "hidden"
-        key = lambda point: (point.method, point.length, point.problem)
+        key = lambda p: (p.method, p.length, p.problem, p.solver, p.tolerance)
         self._here = [point for point in self._here if key(point) != key(found)] + [found]
         if found.method not in self._value("methods"):
             self.controls["methods"].value = (*self._value("methods"), found.method)
@@ -180,6 +190,13 @@ class MemoryRuntime(AbstractApp):
         if backbone == COS_MIXTURE.backbone:
             return COS_MIXTURE
         return Problem(backbone, ways=v("ways"), shots=v("shots")).with_features_of(v("d"))
+
+    def _solving(self) -> Solving:
+        """As chosen, for methods that follow a flow."""
+        tolerance = self._value("tolerance")
+        return Solving(
+            self._value("solver"), None if tolerance == TOLERANCES[0] else float(tolerance)
+        )
 
     def _parameters(self) -> int | None:
         """Of the whole network, where the problem leaves it open."""
@@ -201,8 +218,8 @@ class MemoryRuntime(AbstractApp):
             self.controls[name].disabled = not useful
             self.controls[name].layout.visibility = "visible" if useful else "hidden"
         record = self._record = curves.study(
-            problem, v("methods"), curves.steps(v("T")), parameters=self._parameters(),
-            here=self._here,
+            problem, v("methods"), curves.steps(v("T")), solving=self._solving(),
+            parameters=self._parameters(), here=self._here,
         )  # fmt: skip
         front = self._front()
         self._picture.show(record, v("methods"), front)
@@ -225,13 +242,26 @@ class MemoryRuntime(AbstractApp):
             + (f"; hollow: {hollow}." if hollow else ".")
         )
         if record.curves or not v("methods"):
-            return ""
+            return self._solved_otherwise()
         if not classifies:
             return "A function has no last layer to adapt alone: choose MAML, iMAML or A-MAML."
         return (
             f"Nothing is measured for N = {problem.ways}, {problem.shots} shots and d = "
             f"{problem.size:,}: thin lines are formulas. Choose N = 5 and 5 shots, "
             "or measure a point here."
+        )
+
+    def _solved_otherwise(self) -> str:
+        """A sentence for curves that are not of the chosen solver and tolerance, if there are."""
+        wanted = lambda curve: METHODS[curve.method].solving(self._solving())
+        so = {curve.method for curve in self._record.curves if curve.solving == wanted(curve)}
+        methods = dict.fromkeys(curve.method for curve in self._record.curves)
+        others = [method for method in methods if method not in so]
+        if not others:
+            return ""
+        return (
+            f"Not measured with {self._solving()}: {'; '.join(others)}. Drawn is what each has of "
+            "its own; measure a point here."
         )
 
     def _front(self) -> tuple[str, ...]:
@@ -251,7 +281,8 @@ class MemoryRuntime(AbstractApp):
             stop = curve.stops(limit)
             says = "no value there" if memory is None else in_bytes(memory.value)
             ends = f", passes {in_bytes(limit)} at {stop.value:,.0f} steps" if stop else ""
-            parts.append(f"{curve.method} ({curve.device}): {says}{ends}.")
+            how = "" if curve.solving == Solving() else f", {curve.solving}"
+            parts.append(f"{curve.method} ({curve.device}{how}): {says}{ends}.")
         return " ".join(parts)
 
     def code(self) -> str:
@@ -259,11 +290,11 @@ class MemoryRuntime(AbstractApp):
         self._updates.flush()
         v, p = self._value, self._problem()
         return (
-            "from comlnviz.measure import Problem\n"
+            "from comlnviz.measure import Problem, Solving\n"
             "from comlnviz.studies import curves\n\n"
             f"problem = {p!r}\n"
             f"record = curves.study(problem, {v('methods')!r}, {self._record.length}, "
-            f"parameters={self._parameters()})\n"
+            f"solving={self._solving()!r}, parameters={self._parameters()})\n"
             "for curve in record.curves:\n"
             "    print(curve.method, curve.device, curve.at('temporary_bytes', record.length), "
             f"curve.stops({1e9 * v('limit')!r}))\n"
@@ -273,7 +304,8 @@ class MemoryRuntime(AbstractApp):
 
 
 def _sentence(found: Measurement) -> str:
-    where = f"{found.method} at {found.length:,} steps, here:"
+    how = "" if found.solving == Solving() else f", {found.solving}"
+    where = f"{found.method} at {found.length:,} steps{how}, here:"
     if found.status != "ok" or found.seconds is None:
         return f"{where} {found.status}. {found.why}"
     error = "" if found.error is None else f", error {found.error:.1e}"

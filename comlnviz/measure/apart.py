@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .measurement import RUNNING, Measurement, check, measure
+from .methods import METHODS
 from .problem import Problem
+from .solving import Solving
 
 
 class Apart:
@@ -26,7 +28,8 @@ class Apart:
     made to `pause`. So many may compile at once, and each be timed alone. The time that it waits or
     pauses does not count.
 
-    **Raises** `ValueError` for an unknown method and for one that does not fit the problem.
+    **Raises** `ValueError` for an unknown method and for one that does not fit the problem, or the
+    solver.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class Apart:
         length: int,
         problem: Problem,
         *,
+        solving: Solving = Solving(),  # noqa: B008
         repeats: int = 5,
         memory_limit: float = float("inf"),
         timeout: float = 60.0,
@@ -42,10 +46,12 @@ class Apart:
         errors: bool = True,
         gated: bool = False,
     ) -> None:
-        check(method, length, problem)
+        check(method, length, problem, solving)
+        solving = METHODS[method].solving(solving)
         self._order: dict[str, Any] = dict(
-            method=method, length=length, problem=dataclasses.asdict(problem), repeats=repeats,
-            memory_limit=memory_limit, device=device, errors=errors, gated=gated,
+            method=method, length=length, problem=dataclasses.asdict(problem),
+            solving=dataclasses.asdict(solving), repeats=repeats, memory_limit=memory_limit,
+            device=device, errors=errors, gated=gated,
         )  # fmt: skip
         self.timeout, self._began = timeout, time.monotonic()
         self._gated, self._admitted, self._paused, self._polled = gated, False, False, self._began
@@ -122,6 +128,7 @@ class Apart:
         """What the child's lines and the code it ended with (`None`: it has not) come to."""
         found = [line["found"] for line in self._lines() if line["found"] is not None]
         known = {name: self._order[name] for name in ("method", "length", "problem")}
+        known |= self._order["solving"]
         known = found[-1] if found else known
         if code is None and known.get("seconds") is None:
             why = f"It did not finish within {self.timeout:g} s."
@@ -190,6 +197,7 @@ def main() -> None:
             sys.stdin.readline()
 
     order["problem"] = Problem(**order["problem"])
+    order["solving"] = Solving(**order["solving"])
     say("done", measure(**order, say=say))
 
 

@@ -18,6 +18,7 @@ from .device import device_name, find_device
 from .measurement import Measurement
 from .methods import METHODS, check_methods
 from .problem import Problem
+from .solving import Solving
 
 LENGTHS = tuple(10**k for k in range(9))  # gradient steps; T from 0.01 to 10⁶
 _PAUSE = 0.02  # seconds between looks at what is under way
@@ -30,14 +31,18 @@ class Course(NamedTuple):
     method: str
     problem: Problem
     lengths: tuple[int, ...]
+    solving: Solving = Solving()
 
 
 def plan(
     problems: Iterable[Problem],
     methods: Iterable[str] = METHODS,
     lengths: Iterable[int] = LENGTHS,
+    solving: Solving = Solving(),  # noqa: B008
 ) -> list[Course]:
     """Every method on every problem that it fits, problem after problem.
+
+    Methods that take gradient steps take them whatever the `solving`.
 
     **Raises** `ValueError` for an unknown method, and for no or senseless lengths.
     """
@@ -46,7 +51,7 @@ def plan(
     if not lengths or min(lengths) < 1:
         raise ValueError(f"lengths are numbers of steps, from 1 on; got {list(lengths)}.")
     return [
-        Course(method, problem, lengths)
+        Course(method, problem, lengths, METHODS[method].solving(solving))
         for problem in problems
         for method in methods
         if METHODS[method].fits(problem)
@@ -96,12 +101,12 @@ def sweep(
 
     def order(orders: "_Orders", found: Measurement | None) -> None:
         try:
-            (method, length, problem), slow = orders.send(found)
+            (method, length, problem, solving), slow = orders.send(found)
         except StopIteration:
             return
         say(f"{method}, {length:,} steps, {problem.backbone}, {problem.shots} shot(s)")
         apart = Apart(
-            method, length, problem, repeats=0 if slow else repeats,
+            method, length, problem, solving=solving, repeats=0 if slow else repeats,
             memory_limit=memory_limit, timeout=timeout, device=device, errors=errors,
             gated=True,
         )  # fmt: skip
@@ -149,17 +154,17 @@ def _take_turns(all_: Collection[Apart]) -> None:
         turn.admit()
 
 
-_Orders = Generator[tuple[tuple[str, int, Problem], bool], Measurement | None, None]
+_Orders = Generator[tuple[tuple[str, int, Problem, Solving], bool], Measurement | None, None]
 
 
 def _along(course: Course, points: dict[tuple, Measurement]) -> _Orders:
     """What is to be measured next, and whether it is only to be weighed; it is told the point."""
-    method, problem, lengths = course
+    method, problem, lengths, solving = course
     slow = False
     for length in lengths:
-        point = points.get((method, length, *dataclasses.astuple(problem)))
+        point = points.get((method, length, problem, solving))
         if point is None:
-            point = yield (method, length, problem), slow
+            point = yield (method, length, problem, solving), slow
         if point is None or point.status == "ok":
             continue
         slow = point.status == "out of time" and point.temporary_bytes is not None
@@ -168,7 +173,7 @@ def _along(course: Course, points: dict[tuple, Measurement]) -> _Orders:
 
 
 def _key(point: Measurement) -> tuple:
-    return point.method, point.length, *dataclasses.astuple(Problem(**point.problem))
+    return point.method, point.length, Problem(**point.problem), point.solving
 
 
 def load(path: Path) -> list[Measurement]:

@@ -17,6 +17,7 @@ from .device import find_device
 from .methods import METHODS, check_methods
 from .problem import Problem
 from .reference import relative_error
+from .solving import Solving
 
 RUNNING = "running"  # the stage in which what is timed runs
 PATIENCE = 5.0  # seconds of timed calls after which no further one begins
@@ -29,6 +30,7 @@ class Measurement:
     **Fields:**
 
     - `method`, `length`, `problem`: what was measured; `length` in gradient steps.
+    - `solver`, `tolerance`: with which a flow was followed; `None` for the method's own.
     - `status`: "ok", "out of memory", "out of time", or "failed" (the result is not finite,
       or the compiler gave up).
     - `compile_seconds`; `seconds`: the median of `repeats` calls, with `spread`, their quartiles.
@@ -46,6 +48,8 @@ class Measurement:
     method: str
     length: int
     problem: dict[str, Any]
+    solver: str | None = None
+    tolerance: float | None = None
     status: str = "ok"
     compile_seconds: float | None = None
     seconds: float | None = None
@@ -62,6 +66,11 @@ class Measurement:
     load: float | None = None
     why: str = ""
 
+    @property
+    def solving(self) -> Solving:
+        """`solver` and `tolerance`."""
+        return Solving(self.solver, self.tolerance)
+
 
 Say = Callable[[str, Measurement | None], None]
 
@@ -71,6 +80,7 @@ def measure(
     length: int,
     problem: Problem,
     *,
+    solving: Solving = Solving(),  # noqa: B008
     repeats: int = 5,
     memory_limit: float = float("inf"),
     device: str | None = None,
@@ -84,6 +94,7 @@ def measure(
     - `method`: one of `METHODS`.
     - `length`: number of gradient steps of size 0.01; flows last as long.
     - `problem`: the task.
+    - `solving`: the solver and the tolerance of a flow, if not the method's own.
     - `repeats`: timed calls, after one that is not, or fewer when they take long; with 0 it is
       compiled and weighed only.
     - `memory_limit`: in bytes; what would take more is not run, its status "out of memory".
@@ -91,15 +102,17 @@ def measure(
     - `errors`: whether to compare with a reference, which may take longer than all else.
     - `say`: told each stage as it begins, and what is known by then.
 
-    **Raises** `ValueError` for an unknown method or device, for numbers out of range, and for a
-    method that adapts a classifier's last layer where there is none.
+    **Raises** `ValueError` for an unknown method or device, for numbers out of range, for a method
+    that adapts a classifier's last layer where there is none, and for a solver where steps are
+    taken.
     """
-    check(method, length, problem)
+    check(method, length, problem, solving)
     check_counts(0, repeats=repeats)
+    solving = METHODS[method].solving(solving)
     with jax.default_device(find_device(device)):
         with jax.enable_x64(problem.dtype == "float64"):
             found, gradient, meta, task = _measure(
-                method, length, problem, repeats, memory_limit, say
+                method, length, problem, solving, repeats, memory_limit, say
             )
         if found.status != "ok" or not repeats:
             return found
@@ -118,7 +131,7 @@ def measure(
         return dataclasses.replace(found, error=error, error_why=why)
 
 
-def check(method: str, length: int, problem: Problem) -> None:
+def check(method: str, length: int, problem: Problem, solving: Solving) -> None:
     """**Raises** `ValueError` for what cannot be measured, as `measure` does."""
     check_methods([method])
     check_counts(length=length)
@@ -126,18 +139,27 @@ def check(method: str, length: int, problem: Problem) -> None:
         raise ValueError(
             f"{method} adapts a classifier's last layer, which {problem.backbone} has not."
         )
+    if METHODS[method].steps and solving != Solving():
+        raise ValueError(f"{method} takes gradient steps: no solver or tolerance can be chosen.")
 
 
 def _measure(
-    method: str, length: int, problem: Problem, repeats: int, memory_limit: float, say: Say
+    method: str,
+    length: int,
+    problem: Problem,
+    solving: Solving,
+    repeats: int,
+    memory_limit: float,
+    say: Say,
 ) -> tuple[Measurement, Any, Any, Any]:
     """The measurement, the meta-gradient, and the meta-parameters and task it was taken at."""
     say("compiling", None)
-    algorithm, task = METHODS[method].make(problem, length), problem.task()
+    algorithm, task = solving.of(METHODS[method].make(problem, length)), problem.task()
     meta = algorithm.init(jax.random.key(0))
     found: dict[str, Any] = dict(
-        method=method, length=length, problem=dataclasses.asdict(problem), parameters=_size(meta)
-    )
+        method=method, length=length, problem=dataclasses.asdict(problem), parameters=_size(meta),
+        **dataclasses.asdict(solving),
+    )  # fmt: skip
     dynamic, static = eqx.partition((algorithm, meta, task), eqx.is_array)
 
     def meta_gradient(dynamic):

@@ -17,6 +17,7 @@ from ..algorithms import AMAML, ANIL, COMLN, FOMAML, IMAML, MAML, AbstractAlgori
 from .naive import NaiveForward
 from .problem import Problem
 from .reference import ProximalDescent
+from .solving import Solving
 
 ALPHA = 0.01  # the time that a gradient step takes, in the papers' curves
 PROXIMAL = 1.0  # iMAML's λ, as A-MAML's comparison has it
@@ -32,12 +33,13 @@ class Method:
     - `make`: (problem, number n of gradient steps) → algorithm; flows last T = 0.01·n.
     - `exact`: whether the meta-gradient is that of the adaptation as computed.
     - `steps`: whether the work is n gradient steps; otherwise a solver chooses its own.
-    - `whole`: whether the whole network adapts; otherwise it is a classifier's last layer.
     - `formula`, `numbers`: what is kept for the meta-gradient by COMLN's Table 1, in words and as
       (problem, n, parameters of the network) → numbers. Of ANIL's N·d a step JAX keeps M·N: the
       Hessian of a linear head depends on W through its logits.
     - `reference`: (problem, n) → what its meta-gradient is held against in 64 bits, or a sentence
       where that makes no sense.
+    - `whole`: whether the whole network adapts; otherwise it is a classifier's last layer.
+    - `tolerance`: of its own, where a solver chooses the steps.
     """
 
     make: Callable[[Problem, int], AbstractAlgorithm]
@@ -47,6 +49,13 @@ class Method:
     numbers: Callable[[Problem, int, int], float]
     reference: Callable[[Problem, int], AbstractAlgorithm] | str
     whole: bool = True
+    tolerance: float | None = None
+
+    def solving(self, chosen: Solving) -> Solving:
+        """What of a choice is not its own way anyhow: nothing, if it takes gradient steps."""
+        if self.steps:
+            return Solving()
+        return Solving(chosen.solver) if chosen.tolerance == self.tolerance else chosen
 
     def fits(self, problem: Problem) -> bool:
         """Whether there is something in the problem that the method adapts."""
@@ -133,17 +142,17 @@ METHODS: dict[str, Method] = {
     "A-MAML": Method(
         lambda p, n: _network_flow(p, n, StoredStates(STATES)),
         False, False, "|θ|·states", lambda p, n, size: size * STATES,
-        _exact_network_flow,
+        _exact_network_flow, tolerance=1e-4,
     ),
     "A-MAML, a state a step": Method(
         lambda p, n: _network_flow(p, n, StoredStates(n + 1)),
         False, False, "|θ|·n", lambda p, n, size: size * n,
-        _exact_network_flow,
+        _exact_network_flow, tolerance=1e-4,
     ),
     "A-MAML by backsolve": Method(
         lambda p, n: _network_flow(p, n, Backsolve()),
         False, False, "|θ|", lambda p, n, size: size,
-        _exact_network_flow,
+        _exact_network_flow, tolerance=1e-4,
     ),
     "ANIL": Method(
         lambda p, n: ANIL(p.encoder(), p.ways, ALPHA, n, Unrolled()),
@@ -153,12 +162,12 @@ METHODS: dict[str, Method] = {
     "naive forward sensitivity": Method(
         lambda p, n: NaiveForward(p.encoder(), p.ways, ALPHA * n),
         True, False, "N²d² + M·N·d²", lambda p, n, size: _head(p) * (_head(p) + p.M * p.size),
-        _exact_head_flow, whole=False,
+        _exact_head_flow, whole=False, tolerance=1e-6,
     ),
     "COMLN, forward": Method(
         lambda p, n: _flow(p, n, ForwardSensitivity()),
         True, False, "M²N² + M³N", lambda p, n, size: (p.M * p.ways) ** 2 + p.M**3 * p.ways,
-        _exact_head_flow, whole=False,
+        _exact_head_flow, whole=False, tolerance=1e-6,
     ),
     "COMLN, forward, Euler": Method(
         lambda p, n: _flow(
@@ -171,6 +180,6 @@ METHODS: dict[str, Method] = {
     "COMLN, Gram": Method(
         lambda p, n: _flow(p, n, GramAdjoint()),
         True, False, "M·N·checkpoints", lambda p, n, size: p.M * p.ways * 91,
-        _exact_head_flow, whole=False,
+        _exact_head_flow, whole=False, tolerance=1e-6,
     ),
 }  # fmt: skip

@@ -25,6 +25,7 @@ class NaiveForward(AbstractHeadAlgorithm):
 
     - `encoder`, `ways`: the embedding network's recipe, and the number N of classes.
     - `T`: how long it adapts.
+    - `solver`, `rtol`, `atol`, `max_steps`: as in `gradient_flow`.
 
     Source: COMLN (Deleu et al. 2022), Section 3.2, equations (9) and (10), and Table 1.
     """
@@ -32,6 +33,9 @@ class NaiveForward(AbstractHeadAlgorithm):
     encoder: AbstractEncoder
     ways: int = eqx.field(static=True)
     T: float | Float[Array, ""] = 1.0
+    solver: str = eqx.field(static=True, default="dopri5")
+    rtol: float = 1e-6
+    atol: float = 1e-6
     max_steps: int = eqx.field(static=True, default=4096)
 
     def init(self, key):
@@ -47,8 +51,9 @@ class NaiveForward(AbstractHeadAlgorithm):
         def flow(start):
             W0, features = start
             return gradient_flow(
-                cross_entropy, W0, (features, labels), self.T, max_steps=self.max_steps,
-                adjoint=Unrolled(), throw=False,
+                cross_entropy, W0, (features, labels), self.T, solver=self.solver,
+                rtol=self.rtol, atol=self.atol, max_steps=self.max_steps, adjoint=Unrolled(),
+                throw=False,
             )  # fmt: skip
 
         @jax.custom_vjp

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from ..measure import METHODS, Measurement, Problem
+from ..measure import METHODS, Measurement, Problem, Solving
 from ..measure.curves import LENGTHS, extrapolate, load
 from ..measure.methods import ALPHA, check_methods
 from ..papers.published import published
@@ -47,12 +47,17 @@ class Curve:
 
     **Fields:**
 
-    - `method`, `device`; `points`: measured ones, by growing length.
+    - `method`, `device`; `points`: measured ones, by growing length, all solved alike.
     """
 
     method: str
     device: str
     points: tuple[Measurement, ...]
+
+    @property
+    def solving(self) -> Solving:
+        """How its flows were solved."""
+        return self.points[0].solving
 
     def measured(self, what: str) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         """Lengths, and one of `MEASURES` there; only where it is known."""
@@ -124,6 +129,7 @@ def study(
     methods: Iterable[str],
     length: int,
     *,
+    solving: Solving = Solving(),  # noqa: B008
     parameters: int | None = None,
     here: Sequence[Measurement] = (),
 ) -> Record:
@@ -133,6 +139,7 @@ def study(
 
     - `problem`, `methods`: what to show; a method without a measurement has no curve.
     - `length`: gradient steps at which Table 1 is taken; T is 0.01 times as long.
+    - `solving`: how flows are to be solved; where a method was not measured so, its own way.
     - `parameters`: |θ| of the whole network in Table 1; those of the problem's when not given.
     - `here`: measurements of the reader's own, shown as the device `HERE`.
 
@@ -144,8 +151,10 @@ def study(
     for device, points in {**stored(), HERE: tuple(here)}.items():
         for method in methods:
             own = [p for p in points if p.method == method and p.problem == fields]
-            if own:
-                found.append(Curve(method, device, tuple(sorted(own, key=lambda p: p.length))))
+            so = [p for p in own if p.solving == METHODS[method].solving(solving)]
+            shown = so or [p for p in own if p.solving == Solving()]
+            if shown:
+                found.append(Curve(method, device, tuple(sorted(shown, key=lambda p: p.length))))
     return Record(problem, length, tuple(found), table_1(problem, length, parameters))
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from comlnviz.apps import MemoryRuntime, memory_runtime
-from comlnviz.measure import Measurement, Problem
+from comlnviz.measure import Measurement, Problem, Solving
 
 
 class Child:
@@ -16,11 +16,11 @@ class Child:
     made: ClassVar[list["Child"]] = []
     answer: Measurement | Exception | None = None
 
-    def __init__(self, method, length, problem, **how):
+    def __init__(self, method, length, problem, *, solving, **how):
         self.looks, self.cancelled, self.stage, self.seconds = 0, False, "running", 1.5
         self.found = Measurement(
             method, length, dataclasses.asdict(problem), seconds=0.002, temporary_bytes=4_000,
-            error=1e-6, parameters=100,
+            error=1e-6, parameters=100, **dataclasses.asdict(solving),
         )  # fmt: skip
         Child.made.append(self)
 
@@ -65,6 +65,36 @@ def test_a_point_measured_here_is_shown_with_its_device(app):
     assert curve.device == "here" and curve.points == (found,)
     assert "Measured: here." in app._picture.readout.get_text()
     assert app.finish() is None
+
+
+def test_a_chosen_solver_and_tolerance_are_measured_and_said(app):
+    app.measure_here()
+    app.finish()
+    app.controls["methods"].value = ("ANIL", "COMLN, Gram")
+    app.controls["tolerance"].value = "1e-6"  # which is its own
+    app._updates.flush()
+    assert app.message.value == ""
+    app.controls["solver"].value, app.controls["tolerance"].value = "Tsit5", "1e-8"
+    app._updates.flush()
+    assert app.message.value == (
+        "⚠ Not measured with Tsit5 and a tolerance of 1e-08: COMLN, Gram. Drawn is what "
+        "each has of its own; measure a point here."
+    )
+    app.measure_here()
+    found = app.finish()
+    assert found.solving == Solving("Tsit5", 1e-8)
+    said = (
+        "COMLN, Gram at 10 steps, Tsit5 and a tolerance of 1e-08, here: 2 ms, 4 kB, error 1.0e-06."
+    )
+    assert app.message.value == said
+    assert [curve.points for curve in app._record.curves] == [(found,)]
+    app.controls["method"].value = "ANIL"  # which takes gradient steps
+    app.measure_here()
+    assert app.finish().solving == Solving()
+    app.controls["solver"].value, app.controls["tolerance"].value = "Dopri5", "its own"
+    app._updates.flush()
+    assert all(curve.solving == Solving() for curve in app._record.curves)
+    assert len(app._record.curves) == 2
 
 
 def test_it_arrives_by_itself_where_an_event_loop_runs(app):

@@ -16,6 +16,7 @@ from comlnviz.measure import (
     METHODS,
     Measurement,
     Problem,
+    Solving,
     apart,
     curves,
     measure,
@@ -116,6 +117,17 @@ def test_checkpoints_bring_the_growth_down_to_a_root():
 @pytest.mark.slow
 def test_memory_grows_with_the_square_of_the_features_when_they_are_carried_plainly():
     assert grows("naive forward sensitivity", (64, 128), "d") == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["COMLN, forward", "COMLN, Gram", "naive forward sensitivity"])
+def test_memory_grows_with_the_classes_as_its_formula_says(method):
+    """With as many examples; what each doubling adds, so that what has no N in it falls out."""
+    problems = [Problem(ways=n, shots=48 // n, queries=2, d=24) for n in (4, 8, 16)]
+    added = lambda sizes: (sizes[2] - sizes[1]) / (sizes[1] - sizes[0])
+    measured = [measure(method, 10, p, repeats=0).temporary_bytes for p in problems]
+    by_formula = [METHODS[method].numbers(p, 10, 0) for p in problems]
+    assert added(measured) == pytest.approx(added(by_formula), rel=0.1)
 
 
 @pytest.mark.slow
@@ -261,9 +273,12 @@ def test_a_sweep_from_the_command_line(tmp_path, capsys):
     assert main(["bench", "curves", "--methods", "MAMMAL"]) == 2
     assert main([*words, "--device", "abacus"]) == 2
     assert main([*words, "--longest", "0"]) == 2
+    assert main([*words, "--solver", "abacus"]) == 2
+    assert main([*words, "--tolerance", "-1"]) == 2
     said = capsys.readouterr().err
     assert "shots must be at least 1; got 0" in said and "no method 'MAMMAL'" in said
     assert "no device 'abacus'" in said and "from 1 on; got []" in said
+    assert "no solver 'abacus'" in said and "tolerance must be positive; got -1" in said
 
 
 def test_ctrl_c_keeps_what_is_measured(tmp_path, monkeypatch, capsys):
@@ -296,6 +311,12 @@ def test_what_there_is_not_is_a_sentence():
         Problem(backbone="vgg")
     with pytest.raises(ValueError, match="shots must be at least 1; got 0"):
         Problem(shots=0)
+    with pytest.raises(ValueError, match="no solver 'Kvaerno5' here: choose from Dopri5, Tsit5"):
+        Solving("Kvaerno5")
+    with pytest.raises(ValueError, match="tolerance must be positive; got 0"):
+        Solving(tolerance=0.0)
+    with pytest.raises(ValueError, match="MAML takes gradient steps: no solver or tolerance"):
+        measure("MAML", 1, SMALL, solving=Solving("Tsit5"))
     with pytest.raises(ValueError, match=r"conv-4 makes features of a size of its own.*got 640"):
         Problem("conv-4", d=640)
     assert Problem("conv-4").with_features_of(640) == Problem("conv-4")
@@ -314,6 +335,57 @@ def test_the_error_is_that_of_the_precision_and_of_the_tolerance():
     assert measure("ANIL", 40, problem, repeats=1).error < 1e-13
     assert measure("COMLN, Gram", 40, problem, repeats=1).error < 1e-5
     assert 1e-9 < measure("ANIL", 40, SMALL, repeats=1).error < 1e-5
+
+
+def test_a_flow_is_solved_as_chosen():
+    problem = dataclasses.replace(SMALL, dtype="float64")
+    how = lambda **solving: measure(
+        "COMLN, Gram", 400, problem, solving=Solving(**solving), repeats=1
+    )
+    own, loose, tight = how(), how(tolerance=1e-3), how(tolerance=1e-9)
+    assert tight.error < own.error / 100 < loose.error / 10_000
+    assert loose.solver_steps < own.solver_steps < tight.solver_steps
+    heun = how(solver="Heun")
+    assert (heun.solver, heun.tolerance) == ("Heun", None)
+    assert heun.solver_steps > own.solver_steps and heun.error < 1e-4
+    assert loose.solving == Solving(tolerance=1e-3) and own.solving == Solving()
+
+
+def test_what_a_method_has_anyhow_is_no_choice():
+    own = METHODS["COMLN, Gram"].solving
+    assert own(Solving("Dopri5", 1e-6)) == Solving()
+    assert own(Solving("Tsit5", 1e-6)) == Solving("Tsit5")
+    assert own(Solving("Dopri5", 1e-4)) == Solving(tolerance=1e-4)
+    assert METHODS["A-MAML"].solving(Solving(tolerance=1e-4)) == Solving()
+    assert METHODS["MAML"].solving(Solving("Tsit5", 1e-4)) == Solving()
+
+
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.tolerance])
+def test_a_method_with_a_tolerance_of_its_own_has_that_one(method):
+    algorithm = METHODS[method].make(SMALL, 10)
+    assert algorithm.rtol == algorithm.atol == METHODS[method].tolerance
+    assert algorithm.solver == "dopri5" and not METHODS[method].steps
+
+
+def test_curves_solved_in_two_ways_lie_beside_each_other(tmp_path, monkeypatch):
+    asked = []
+
+    class Quick(Child):
+        def __init__(self, method, length, problem, *, solving, **how):
+            asked.append((method, length, solving))
+            self.found = Measurement(
+                method, length, dataclasses.asdict(problem), **dataclasses.asdict(solving)
+            )
+
+    monkeypatch.setattr(curves, "Apart", Quick)
+    how = dict(memory_limit=1e9, timeout=1.0, say=lambda _: None)
+    for tolerance in (None, 1e-6, 1e-3, 1e-3):
+        courses = plan([SMALL], ["ANIL", "COMLN, Gram"], [1, 10], Solving(tolerance=tolerance))
+        path = sweep(tmp_path, courses, **how)
+    loose = Solving(tolerance=1e-3)
+    both = [("ANIL", Solving()), ("COMLN, Gram", Solving()), ("COMLN, Gram", loose)]
+    assert asked == [(method, n, solving) for method, solving in both for n in (1, 10)]
+    assert [point.solving for point in load(path)] == [s for _, s in both for _ in range(2)]
 
 
 def test_iMAML_comes_to_the_truth_as_its_descent_converges():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from comlnviz.figures.curves import in_bytes, in_seconds, spread
-from comlnviz.measure import METHODS, Measurement, Problem
+from comlnviz.measure import METHODS, Measurement, Problem, Solving
 from comlnviz.studies import curves
 
 PROBLEM = Problem("features", ways=5, shots=5, d=1600)
@@ -51,6 +51,23 @@ def test_what_comes_with_the_package_is_measured_and_consistent():
 def test_methods_that_are_not_there_are_refused():
     with pytest.raises(ValueError, match="no method 'MAMMAL'"):
         curves.study(PROBLEM, ["MAMMAL"], 10)
+
+
+def test_a_curve_is_of_the_chosen_solver_where_it_was_measured_so(monkeypatch):
+    fields = dict(problem=dataclasses.asdict(PROBLEM), temporary_bytes=1)
+    own = [Measurement(method, 1, **fields) for method in ("ANIL", "COMLN, Gram")]
+    loose = Measurement("COMLN, Gram", 1, tolerance=1e-3, **fields)
+    monkeypatch.setattr(curves, "stored", lambda: {"a": (*own, loose), "b": tuple(own)})
+    study = lambda **how: curves.study(PROBLEM, ["ANIL", "COMLN, Gram"], 1, **how).curves
+    tolerances = lambda found: [(c.method, c.device, c.solving.tolerance) for c in found]
+    gram = lambda found: [t for t in tolerances(found) if t[0] != "ANIL"]
+    assert gram(study()) == [("COMLN, Gram", "a", None), ("COMLN, Gram", "b", None)]
+    chosen = study(solving=Solving(tolerance=1e-3))
+    assert gram(chosen) == [("COMLN, Gram", "a", 1e-3), ("COMLN, Gram", "b", None)]
+    assert [t for t in tolerances(chosen) if t[0] == "ANIL"] == [
+        ("ANIL", "a", None),
+        ("ANIL", "b", None),
+    ]
 
 
 def test_labels_keep_their_order_and_their_distance():
