@@ -71,6 +71,10 @@ class MemoryRuntime(AbstractApp):
             "theta": log_slider(
                 "|θ|", 3, 8, 121_093, "Parameters of the whole network, in Table 1: 1e3–1e8", 0.005
             ),
+            "device": choice(
+                "device", devices, devices[0],
+                "Whose measurements are drawn full and read, with yours; hollow: the others",
+            ),
             "solver": choice(
                 "solver", SOLVERS, SOLVERS[0], "With which A-MAML and COMLN follow their flows"
             ),
@@ -78,10 +82,6 @@ class MemoryRuntime(AbstractApp):
                 "tolerance", TOLERANCES, TOLERANCES[0],
                 "Of the solver's steps: each method's own, 1e-6 for COMLN and 1e-4 for A-MAML, or "
                 "1e-3–1e-9",
-            ),
-            "device": choice(
-                "device", devices, devices[0],
-                "Whose measurements are drawn full and read, with yours; hollow: the others",
             ),
             "method": choice(
                 "measure", tuple(METHODS), "COMLN, Gram", "The method for 'Measure here, now'"
@@ -213,8 +213,10 @@ class MemoryRuntime(AbstractApp):
         classifies = problem.classifies
         offered = {"shots": classifies, "ways": classifies}
         offered |= dict.fromkeys(("d", "theta"), problem.backbone == "features")
+        flows = any(METHODS[name].tolerance for name in (*v("methods"), v("method")))
+        offered |= dict.fromkeys(("solver", "tolerance"), flows)
         for name, useful in offered.items():
-            # Hidden as well: where a network decides, what was last chosen would be untrue.
+            # Hidden as well: what was last chosen would be untrue.
             self.controls[name].disabled = not useful
             self.controls[name].layout.visibility = "visible" if useful else "hidden"
         record = self._record = curves.study(
@@ -230,6 +232,8 @@ class MemoryRuntime(AbstractApp):
         devices = dict.fromkeys(curve.device for curve in record.curves)
         full = " and ".join(device for device in devices if device in front)
         hollow = " and ".join(device for device in devices if device not in front)
+        chosen = any(curve.solving != Solving() for curve in record.curves)
+        how = f", with {self._solving()}" if chosen else ""
         self._picture.write(
             (
                 f"M = {problem.M}, N = {problem.ways}, d = {problem.size:,}"
@@ -238,7 +242,7 @@ class MemoryRuntime(AbstractApp):
             )
             + f"; read at T = {v('T'):.3g}, "
             f"{record.length:,} steps; limit {in_bytes(1e9 * v('limit'))}.     "
-            + (f"Measured: {full}" if full else "Not measured: formulas only")
+            + (f"Measured: {full}{how}" if full else "Not measured: formulas only")
             + (f"; hollow: {hollow}." if hollow else ".")
         )
         if record.curves or not v("methods"):

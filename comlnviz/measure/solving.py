@@ -44,7 +44,5 @@ class Solving:
         return dataclasses.replace(algorithm, **changes)
 
     def __str__(self) -> str:
-        tolerance = "the tolerance of each method"
-        if self.tolerance is not None:
-            tolerance = f"a tolerance of {self.tolerance:.0e}"
-        return f"{self.solver or OWN} and {tolerance}"
+        solver = self.solver or OWN
+        return solver if self.tolerance is None else f"{solver}, tolerance {self.tolerance:.0e}"

@@ -77,15 +77,13 @@ def test_a_chosen_solver_and_tolerance_are_measured_and_said(app):
     app.controls["solver"].value, app.controls["tolerance"].value = "Tsit5", "1e-8"
     app._updates.flush()
     assert app.message.value == (
-        "⚠ Not measured with Tsit5 and a tolerance of 1e-08: COMLN, Gram. Drawn is what "
+        "⚠ Not measured with Tsit5, tolerance 1e-08: COMLN, Gram. Drawn is what "
         "each has of its own; measure a point here."
     )
     app.measure_here()
     found = app.finish()
     assert found.solving == Solving("Tsit5", 1e-8)
-    said = (
-        "COMLN, Gram at 10 steps, Tsit5 and a tolerance of 1e-08, here: 2 ms, 4 kB, error 1.0e-06."
-    )
+    said = "COMLN, Gram at 10 steps, Tsit5, tolerance 1e-08, here: 2 ms, 4 kB, error 1.0e-06."
     assert app.message.value == said
     assert [curve.points for curve in app._record.curves] == [(found,)]
     app.controls["method"].value = "ANIL"  # which takes gradient steps
