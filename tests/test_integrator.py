@@ -9,7 +9,7 @@ import optax
 import pytest
 from reference import error
 
-from comlnviz import gradient_descent
+from comlnviz import gradient_descent, linear_flow
 from comlnviz.descent import Descent
 from comlnviz.integrator import Integrator, get_solver
 from comlnviz.objective import Objective
@@ -180,3 +180,14 @@ def test_descent_stepwise_is_gradient_descents_path(optimizer):
         states.append(state[0])
     np.testing.assert_allclose(run.path, states, rtol=1e-14, atol=1e-14)
     np.testing.assert_array_equal(run.path[-1], run.params)
+
+
+def test_an_implicit_solver_for_many_numbers_is_warned_of():
+    """A 5-way 5-shot task has 125; fewer, as of five shots of two classes, are nobody's concern."""
+    follow = lambda ways: linear_flow(
+        jnp.zeros((ways, 3)), jnp.ones((5 * ways, 3)), jnp.repeat(jnp.eye(ways), 5, axis=0), 0.1,
+        solver="kvaerno3",
+    )  # fmt: skip
+    assert follow(2).ok
+    with pytest.warns(UserWarning, match=r"Kvaerno3 is implicit: .* matrix of 125 × 125 numbers"):
+        follow(5)

@@ -126,7 +126,7 @@ class MemoryRuntime(AbstractApp):
         self._running = Apart(
             self._value("method"), curves.steps(self._value("T")), self._problem(),
             solving=METHODS[self._value("method")].solving(self._solving()), repeats=3,
-             memory_limit=1e9 * self._value("limit"), timeout=TIMEOUT,
+            memory_limit=1e9 * self._value("limit"), timeout=TIMEOUT,
         )  # fmt: skip
         self._look()
 
@@ -216,7 +216,7 @@ class MemoryRuntime(AbstractApp):
         flows = any(METHODS[name].tolerance for name in (*v("methods"), v("method")))
         offered |= dict.fromkeys(("solver", "tolerance"), flows)
         for name, useful in offered.items():
-            # Hidden as well: what was last chosen would be untrue.
+            # Hidden as well: what was last chosen for it would be untrue.
             self.controls[name].disabled = not useful
             self.controls[name].layout.visibility = "visible" if useful else "hidden"
         record = self._record = curves.study(

@@ -43,7 +43,8 @@ def linear_flow(
     - `T`: length of the adaptation, > 0, in the unit in which a gradient step of size α lasts α.
     - `proximal`: λ ≥ 0.
     - `solver`: any Diffrax ODE solver, or its name. `Euler` with `dt0=α` is gradient descent, and
-      the whole is then ANIL with T/α steps.
+      the whole is then ANIL with T/α steps. Implicit ones factor a matrix of the integrated
+      numbers at every step: for small problems; beyond a hundred a warning says so.
     - `rtol`, `atol`: tolerances of adaptive steps; `None` for constant steps of `dt0`. Step
       control sees s, not its sensitivities: fifth-order solvers want 1e-7 or less for accurate
       meta-gradients. Steps of explicit solvers also stay where they damp the flow's fastest mode.
