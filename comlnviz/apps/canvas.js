@@ -220,7 +220,7 @@ function foresight(model, show) {
 }
 
 // A transparent element over each draggable pair of axes: its own cursor, focus and touch rules.
-function dragTarget(model, index, [left, top, width, height, label], waiting) {
+function dragTarget(model, index, [left, top, width, height, label, hovers], waiting) {
   const target = document.createElement("div");
   target.tabIndex = 0;
   target.setAttribute("role", "application");
@@ -228,7 +228,8 @@ function dragTarget(model, index, [left, top, width, height, label], waiting) {
   target.style.cssText =
     `position:absolute;left:${100 * left}%;top:${100 * top}%;width:${100 * width}%;` +
     `height:${100 * height}%;cursor:crosshair;touch-action:none`;
-  // What to say with the next frame: where the pointer is, or how far the arrow keys have led.
+  // What to say with the next frame: where the pointer is, that it has left, or how far the arrow
+  // keys have led.
   let next = null, asked = false;
 
   function flush() {
@@ -243,16 +244,19 @@ function dragTarget(model, index, [left, top, width, height, label], waiting) {
   function follow(event) {
     const box = target.getBoundingClientRect();
     next = { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
+    next.pressed = target.hasPointerCapture(event.pointerId);
     ask();
   }
   target.addEventListener("pointerdown", (event) => {
     if (event.button) return;
     target.setPointerCapture(event.pointerId);
+    waiting.end(); // a press does not queue behind the places that the pointer passed
     follow(event);
   });
   target.addEventListener("pointermove", (event) => {
-    if (target.hasPointerCapture(event.pointerId)) follow(event);
+    if (hovers || target.hasPointerCapture(event.pointerId)) follow(event);
   });
+  if (hovers) target.addEventListener("pointerleave", () => { next = { left: true }; ask(); });
   target.addEventListener("keydown", (event) => {
     const [right, up] =
       { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [];
@@ -281,9 +285,10 @@ export default {
     const waiting = {
       busy: () => performance.now() - since < POINTER_ANSWER_MS,
       start() { since = performance.now(); },
+      end() { since = -Infinity; },
     };
     function painted(number, asked) {
-      since = -Infinity;
+      waiting.end();
       if (!asked) return;
       requestAnimationFrame(() => {
         if (!signal.aborted) model.send({ kind: "painted", number });

@@ -50,13 +50,18 @@ class _Drag:
     callback: Callable[[float, float], None]
     label: str
     at: Callable[[], tuple[Any, Any]] | None
+    hover: Callable[[float | None, float | None], None] | None = None
     place: tuple[float, float] = (0.5, 0.5)
 
-    def move(self, right: float, up: float) -> None:
-        self.place = min(max(right, 0.0), 1.0), min(max(up, 0.0), 1.0)
-        pixel = self.axes.transAxes.transform(self.place)
-        x, y = self.axes.transData.inverted().transform(pixel)
-        self.callback(float(x), float(y))
+    def move(self, right: float, up: float, pressed: bool = True) -> None:
+        place = min(max(right, 0.0), 1.0), min(max(up, 0.0), 1.0)
+        pixel = self.axes.transAxes.transform(place)
+        x, y = map(float, self.axes.transData.inverted().transform(pixel))
+        if pressed:
+            self.place = place
+            self.callback(x, y)
+        elif self.hover is not None:
+            self.hover(x, y)
 
     def step(self, right: float, up: float) -> None:
         if self.at is not None:
@@ -94,7 +99,8 @@ class FigureCanvas(anywidget.AnyWidget):
     _background = traitlets.Bytes(b"").tag(sync=True)
     _styles = traitlets.List().tag(sync=True)
     _frame = traitlets.Bytes(b"").tag(sync=True)  # see `refresh`
-    _targets = traitlets.List().tag(sync=True)  # draggable: left, top, width, height, label
+    # Draggable: left, top, width, height, label, and whether an unpressed pointer matters.
+    _targets = traitlets.List().tag(sync=True)
 
     _closed = False
 
@@ -187,8 +193,11 @@ class FigureCanvas(anywidget.AnyWidget):
         callback: Callable[[float, float], None],
         label: str = "",
         at: Callable[[], tuple[Any, Any]] | None = None,
+        hover: Callable[[float | None, float | None], None] | None = None,
     ) -> None:
         """Call `callback(x, y)`, in data coordinates, while the reader presses or drags in `axes`.
+
+        And `hover(x, y)` while the pointer is over them unpressed, `hover(None, None)` after that.
 
         Points come no faster than pictures are painted, the newest wins. The callback refreshes
         what it changes. With the keyboard: Tab to the axes, then arrow keys, with Shift ten times
@@ -196,7 +205,7 @@ class FigureCanvas(anywidget.AnyWidget):
         names what is dragged for readers who do not see it.
         """
         self._drags = [drag for drag in self._drags if drag.axes is not axes]
-        self._drags.append(_Drag(axes, callback, label or axes.get_title() or "axes", at))
+        self._drags.append(_Drag(axes, callback, label or axes.get_title() or "axes", at, hover))
         self._place_targets()
 
     def relayout(self) -> None:
@@ -269,7 +278,8 @@ class FigureCanvas(anywidget.AnyWidget):
                 box.width / whole.width,
                 box.height / whole.height,
             )
-            targets.append([*(round(float(part), 5) for part in share), drag.label])
+            share = (round(float(part), 5) for part in share)
+            targets.append([*share, drag.label, drag.hover is not None])
         self._targets = targets
 
     def _receive(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
@@ -284,8 +294,10 @@ class FigureCanvas(anywidget.AnyWidget):
             self._adapt(bool(content["dark"]), float(content["ratio"]))
         elif kind == "pointer":
             drag = self._drags[int(content["target"])]
-            if "x" in content:
-                drag.move(float(content["x"]), 1 - float(content["y"]))
+            if content.get("left") and drag.hover is not None:
+                drag.hover(None, None)
+            elif "x" in content:
+                drag.move(float(content["x"]), 1 - float(content["y"]), bool(content["pressed"]))
             else:
                 drag.step(float(content["right"]), float(content["up"]))
 

@@ -33,7 +33,8 @@ class MemoryRuntime(AbstractApp):
     Points and solid lines are measured, each by the device that is named below; dashed lines are
     extrapolated; thin lines are the formulas of Table 1 with every constant one. Choose the device
     that is read; points of the others are hollow. Move the memory limit to see where each method
-    stops, drag a panel to read it elsewhere, and measure a point of your own.
+    stops, point at a panel to read it there, press or drag to move T, and measure a point of your
+    own.
 
     Source: COMLN (Deleu et al. 2022), Table 1 and Figures 3 and 4; A-MAML (Li et al. 2023), Figures
     3 and 4.
@@ -45,6 +46,7 @@ class MemoryRuntime(AbstractApp):
         self._here: list[Measurement] = []
         self._running: Apart | None = None
         self._looking: asyncio.TimerHandle | None = None
+        self._pointed: float | None = None  # T at which the pointer is
         devices = tuple(curves.stored()) or (HERE,)
         return {
             "methods": several(
@@ -94,7 +96,11 @@ class MemoryRuntime(AbstractApp):
 
     def _arrange(self) -> list[Any]:
         for panel in self._picture.axes.values():
-            self.canvas.make_draggable(panel, self._read, "T at which curves are read")
+            self.canvas.make_draggable(
+                panel, self._read, "T at which curves are read", hover=self._point
+            )
+        # Whoever moves T wants to see it, wherever the pointer rests.
+        self.controls["T"].observe(lambda _: self._point(None, None), names="value")
         self._progress = widgets.FloatProgress(
             value=0.0, max=TIMEOUT, description="", layout=widgets.Layout(width="200px")
         )
@@ -204,9 +210,22 @@ class MemoryRuntime(AbstractApp):
         return round(self._value("theta")) if given else None
 
     def _read(self, length: float, _: float) -> None:
-        """The pointer is at a number of gradient steps."""
+        """The pointer is pressed at a number of gradient steps."""
+        self._point(None, None)
+        self.controls["T"].value = self._within(length)
+
+    def _point(self, length: float | None, _: float | None) -> None:
+        """It is over them; or over none, and T is read again."""
+        self._pointed = None if length is None else self._within(length)
+        self._updates.request()
+
+    def _within(self, length: float) -> float:
         slider = self.controls["T"]
-        slider.value = min(max(length * ALPHA, 10.0**slider.min), 10.0**slider.max)
+        return min(max(length * ALPHA, 10.0**slider.min), 10.0**slider.max)
+
+    def _T(self) -> float:
+        """Where curves are read."""
+        return self._value("T") if self._pointed is None else self._pointed
 
     def _update(self) -> str:
         v, problem = self._value, self._problem()
@@ -220,7 +239,7 @@ class MemoryRuntime(AbstractApp):
             self.controls[name].disabled = not useful
             self.controls[name].layout.visibility = "visible" if useful else "hidden"
         record = self._record = curves.study(
-            problem, v("methods"), curves.steps(v("T")), solving=self._solving(),
+            problem, v("methods"), curves.steps(self._T()), solving=self._solving(),
             parameters=self._parameters(), here=self._here,
         )  # fmt: skip
         front = self._front()
@@ -240,7 +259,7 @@ class MemoryRuntime(AbstractApp):
                 if classifies
                 else f"CosMixture, {problem.shots} values"
             )
-            + f"; read at T = {v('T'):.3g}, "
+            + f"; read at T = {self._T():.3g}, "
             f"{record.length:,} steps; limit {in_bytes(1e9 * v('limit'))}.     "
             + (f"Measured: {full}{how}" if full else "Not measured: formulas only")
             + (f"; hollow: {hollow}." if hollow else ".")
@@ -278,7 +297,7 @@ class MemoryRuntime(AbstractApp):
 
     def _describe(self) -> str:
         limit = 1e9 * self._value("limit")
-        at = f"T = {self._value('T'):.3g}"
+        at = f"T = {self._T():.3g}"
         parts = [f"Memory, time and error of a meta-gradient against its length, read at {at}."]
         for curve in self._record.curves:
             memory = curve.at("temporary_bytes", self._record.length)

@@ -278,15 +278,31 @@ def test_drags_arrive_in_data_coordinates(shown):
     canvas.make_draggable(left, lambda x, y: points.append(("left", x, y)))
     canvas.make_draggable(right, lambda x, y: points.append(("right", x, y)), label="the rate")
     right.set(xlim=(0, 10), ylim=(1e-4, 1))
-    says(canvas, kind="pointer", target=0, x=0.25, y=0.25)
-    says(canvas, kind="pointer", target=1, x=0.5, y=1.0)
+    says(canvas, kind="pointer", target=0, x=0.25, y=0.25, pressed=True)
+    says(canvas, kind="pointer", target=1, x=0.5, y=1.0, pressed=True)
     assert points[0] == ("left", pytest.approx(2), pytest.approx(0.5))
     assert points[1] == ("right", pytest.approx(5), pytest.approx(1e-4))
     assert [target[4] for target in canvas._targets] == ["left", "the rate"]
-    x, y, width, height, _ = canvas._targets[0]
+    assert [target[5] for target in canvas._targets] == [False, False]
+    x, y, width, height, *_ = canvas._targets[0]
     box = left.get_window_extent()
     assert (x * 600, width * 600) == pytest.approx((box.x0, box.width), abs=0.1)
     assert (y * 300, height * 300) == pytest.approx((300 - box.y1, box.height), abs=0.1)
+
+
+def test_a_pointer_that_is_not_pressed_is_told_apart(shown):
+    canvas, left, right = shown
+    pressed, over = [], []
+    drag = lambda x, y: pressed.append((x, y))
+    canvas.make_draggable(left, drag, hover=lambda x, y: over.append((x, y)))
+    canvas.make_draggable(right, drag)
+    assert [target[5] for target in canvas._targets] == [True, False]
+    says(canvas, kind="pointer", target=0, x=0.25, y=0.25, pressed=False)
+    says(canvas, kind="pointer", target=0, left=True)
+    assert over == [pytest.approx((2, 0.5)), (None, None)] and not pressed
+    says(canvas, kind="pointer", target=1, x=0.5, y=0.5, pressed=False)
+    says(canvas, kind="pointer", target=0, right=0.25, up=0)  # from the middle: it was not pressed
+    assert pressed == [pytest.approx((6, 0))] and len(over) == 2
 
 
 def test_arrow_keys_go_on_from_the_last_point_or_from_where_it_is(shown):

@@ -155,6 +155,27 @@ def test_the_chosen_device_is_read_and_the_others_are_hollow(monkeypatch):
     app.close()
 
 
+def test_curves_are_read_at_the_pointer_until_it_leaves_or_T_moves():
+    app = MemoryRuntime(T=100.0)
+    read = lambda: (app.figure, app._record.length)[1]
+    app._point(1000.0, 1.0)
+    assert read() == 1000 and app.controls["T"].value == 100.0
+    assert "read at T = 10," in app._picture.readout.get_text() and "T = 10." in app._describe()
+    app._point(None, None)
+    assert read() == 10_000
+    app._point(1e30, 1.0)
+    assert read() == 10**8
+    app.controls["T"].value = 1.0
+    assert read() == 100
+    app._point(10.0, 1.0)
+    app._read(1000.0, 1.0)  # pressed
+    assert read() == 1000 and app.controls["T"].value == pytest.approx(10.0)
+    app._point(10.0, 1.0)
+    app._read(1000.0, 1.0)  # where T is already
+    assert read() == 1000
+    app.close()
+
+
 def test_each_method_stops_at_the_limit():
     app = MemoryRuntime(methods=("ANIL",), limit=0.05)
     (curve,) = [c for c in app._record.curves if c.device != "here"]

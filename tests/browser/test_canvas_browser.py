@@ -24,7 +24,7 @@ def style(dark):
 
 canvas = FigureCanvas(figure, alt="a wave", on_theme=style)
 slider = ipywidgets.FloatSlider(value=1, min=0, max=3, step=0.1, description="phase")
-places, phases = [], []
+places, phases, over = [], [], []
 
 def move(change):
     phases.append(change["new"])
@@ -37,7 +37,13 @@ def drag(x, y):
     canvas.refresh()
 
 slider.observe(move, "value")
-canvas.make_draggable(axes, drag, "square")
+def hover(x, y):
+    over.append((x, y))
+    if x is not None:
+        dot.set_data([x], [y])
+    canvas.refresh()
+
+canvas.make_draggable(axes, drag, "square", hover=hover)
 ipywidgets.VBox([slider, canvas])
 """
 BROKEN = """\
@@ -81,6 +87,21 @@ def test_a_drag_calls_back_in_data_coordinates_and_is_seen(wave):
     assert places[0] == pytest.approx((5, 0), abs=0.4)
     assert places[-1] == pytest.approx((8, 0.5), abs=0.05)
     assert wave.colours(0, [(0.8, 0.25)]) == [BLUE]
+    assert not wave.errors
+
+
+def test_a_pointer_that_passes_over_is_told_and_moves_nothing(wave):
+    wave.execute("places.clear(); over.clear()")
+    target = wave.page.locator('[role=application][aria-label^="square"]').first
+    target.scroll_into_view_if_needed()
+    box = target.bounding_box()
+    wave.page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"], steps=3)
+    wave.settle()
+    wave.page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] - 5)
+    wave.settle()
+    places, over = eval(wave.execute("print((places, over))"))
+    assert places == [] and over[-1] == (None, None)
+    assert over[-2] == pytest.approx((5, 0), abs=0.4)
     assert not wave.errors
 
 
