@@ -243,15 +243,14 @@ class MemoryRuntime(AbstractApp):
             parameters=self._parameters(), here=self._here,
         )  # fmt: skip
         front = self._front()
+        read = [curve for curve in record.curves if curve.device in front]
         self._picture.show(record, v("methods"), front)
-        self._picture.show_limit(
-            1e9 * v("limit"), [curve for curve in record.curves if curve.device in front]
-        )
+        self._picture.show_limit(1e9 * v("limit"), read)
         self._picture.show_paper(curves.paper(problem))
         devices = dict.fromkeys(curve.device for curve in record.curves)
         full = " and ".join(device for device in devices if device in front)
         hollow = " and ".join(device for device in devices if device not in front)
-        chosen = any(curve.solving != Solving() for curve in record.curves)
+        chosen = any(curve.solving != Solving() for curve in read)
         how = f", with {self._solving()}" if chosen else ""
         self._picture.write(
             (
@@ -265,7 +264,7 @@ class MemoryRuntime(AbstractApp):
             + (f"; hollow: {hollow}." if hollow else ".")
         )
         if record.curves or not v("methods"):
-            return self._solved_otherwise()
+            return self._solved_otherwise(read)
         if not classifies:
             return "A function has no last layer to adapt alone: choose MAML, iMAML or A-MAML."
         return (
@@ -274,11 +273,11 @@ class MemoryRuntime(AbstractApp):
             "or measure a point here."
         )
 
-    def _solved_otherwise(self) -> str:
-        """A sentence for curves that are not of the chosen solver and tolerance, if there are."""
+    def _solved_otherwise(self, read: list[curves.Curve]) -> str:
+        """A sentence for methods that are not read with the chosen solver and tolerance, if any."""
         wanted = lambda curve: METHODS[curve.method].solving(self._solving())
-        so = {curve.method for curve in self._record.curves if curve.solving == wanted(curve)}
-        methods = dict.fromkeys(curve.method for curve in self._record.curves)
+        so = {curve.method for curve in read if curve.solving == wanted(curve)}
+        methods = dict.fromkeys(curve.method for curve in read)
         others = [method for method in methods if method not in so]
         if not others:
             return ""

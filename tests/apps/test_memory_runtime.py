@@ -95,6 +95,22 @@ def test_a_chosen_solver_and_tolerance_are_measured_and_said(app):
     assert len(app._record.curves) == 2
 
 
+def test_what_another_device_has_measured_so_is_not_said_of_the_one_that_is_read(monkeypatch):
+    problem = dataclasses.asdict(Problem(shots=5))
+    own = Measurement("COMLN, Gram", 10, problem, seconds=0.1, temporary_bytes=9, error=1e-3)
+    loose = dataclasses.replace(own, tolerance=1e-3)
+    monkeypatch.setattr(memory_runtime.curves, "stored", lambda: {"a": (own, loose), "b": (own,)})
+    app = MemoryRuntime(methods=("COMLN, Gram",), tolerance="1e-3", T=0.1)
+    says = lambda: (app.message.value, app._picture.readout.get_text())
+    message, caption = says()
+    assert not message and caption.endswith("Measured: a, with Dopri5, tolerance 1e-03; hollow: b.")
+    app.controls["device"].value = "b"
+    message, caption = says()
+    assert "Not measured with Dopri5, tolerance 1e-03: COMLN, Gram." in message
+    assert caption.endswith("Measured: b; hollow: a.")
+    app.close()
+
+
 def test_it_arrives_by_itself_where_an_event_loop_runs(app):
     async def page():
         app.measure_here()
